@@ -1,0 +1,1 @@
+"""Benchmarks, started by `bijlighar bench` as processes of their own."""

@@ -1,0 +1,1 @@
+"""What may change supply. Nothing that can change supply reaches a meter without a warrant of this package."""

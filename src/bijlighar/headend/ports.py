@@ -1,0 +1,154 @@
+"""What the head-end needs from outside, as ports. ``records`` implements them; ``operations`` hands them over.
+
+The head-end knows no database. Every method may raise ``Unavailable`` when the store cannot serve now; the
+head-end then keeps what it holds, waits and tries again: nothing is acknowledged that is not durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bijlighar.cim.channels import ProfileKind
+from bijlighar.cim.contacts import Contact
+from bijlighar.cim.network import Meter
+from bijlighar.cim.period import Period
+from bijlighar.cim.readings import ReadingBatch
+
+
+class Unavailable(Exception):
+    """The store cannot serve now: locked, full, or down. ``reason`` is one short English sentence."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Landing(Protocol):
+    """Where readings and contacts become durable."""
+
+    def land(self, readings: Sequence[ReadingBatch], contacts: Sequence[Contact]) -> None:
+        """Return only when all rows are durable (file and manifest committed). Raises Unavailable.
+
+        Blocking; the head-end calls it from one thread of its own. Landing the same rows twice is harmless.
+        """
+
+
+class HeldReadings(Protocol):
+    """Which rows are already kept, for gap-driven backfill."""
+
+    def held(self, kind: ProfileKind, period: Period) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """``(meter_id[row], start_s[row])`` of every kept row of ``kind`` that starts in ``period``."""
+
+
+class Counters(Protocol):
+    """Durable invocation counters, per meter and client address. A number handed out is never handed out again."""
+
+    def reserve(self, meter_id: int, client_address: int, count: int, at_least: int = 0) -> int:
+        """The first of ``count`` fresh numbers, >= ``at_least``; durable before return."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedKeys:
+    """One meter's keys, sealed (AES-256-GCM) under the master key by ``headend.keys``."""
+
+    meter_id: int
+    sealed: bytes
+
+
+class KeyBox(Protocol):
+    """Sealed keys by meter."""
+
+    def sealed_keys(self, meter_ids: Sequence[int] | None = None) -> list[SealedKeys]:
+        """The sealed keys of the named meters, or of all."""
+
+    def put_sealed_keys(self, keys: Sequence[SealedKeys]) -> None:
+        """Keep keys; newest wins."""
+
+
+class MeterBook(Protocol):
+    """The meters that this head-end shall read."""
+
+    def meters(self) -> list[Meter]:
+        """All meters of the registry that are in service."""
+
+    def version(self) -> int:
+        """A number that grows whenever ``meters()`` would answer differently."""
+
+
+class Layouts(Protocol):
+    """Capture objects and scalers, read from a meter once per model and firmware."""
+
+    def layout(self, model: str, firmware: str, profile: str) -> bytes | None:
+        """The kept layout (the head-end's own octets), or None."""
+
+    def put_layout(self, model: str, firmware: str, profile: str, layout: bytes) -> None:
+        """Keep a layout; newest wins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nameplate:
+    """What a meter says of itself at first contact. ``read_s`` epoch seconds UTC."""
+
+    meter_id: int
+    serial: str
+    device_id: str
+    manufacturer: str
+    firmware: str
+    meter_type: int | None
+    category: str
+    current_rating: str
+    year: int | None
+    read_s: int
+
+
+class Nameplates(Protocol):
+    """Nameplates by meter, every change kept."""
+
+    def nameplate(self, meter_id: int) -> Nameplate | None:
+        """The newest nameplate, or None before first contact."""
+
+    def put_nameplate(self, nameplate: Nameplate) -> None:
+        """Keep a nameplate; older ones stay."""
+
+
+class JobState(StrEnum):
+    """States of an on-demand read."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadJob:
+    """An on-demand read asked for by a person or a program. ``period`` bounds block, daily and event rows."""
+
+    job_id: str
+    meter_id: int
+    kinds: tuple[ProfileKind, ...]
+    period: Period | None
+    asked_by: str
+    asked_ms: int
+    state: JobState = JobState.WAITING
+    rows: int = 0
+    progress: float = 0.0
+    detail: str = ""
+
+
+class ReadJobs(Protocol):
+    """The queue of on-demand reads, shared by processes."""
+
+    def claim(self, owner: str, limit: int, now_ms: int) -> list[ReadJob]:
+        """Take up to ``limit`` waiting jobs, oldest first; each goes to one owner only."""
+
+    def report(
+        self, job_id: str, *, state: JobState, rows: int, progress: float, detail: str, now_ms: int
+    ) -> None:
+        """Keep how a job stands. ``progress`` runs from 0 to 1."""

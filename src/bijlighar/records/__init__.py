@@ -1,0 +1,1 @@
+"""What is kept: registry, readings in segments, contacts, jobs, people and sessions."""
