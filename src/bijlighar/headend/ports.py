@@ -7,8 +7,6 @@ head-end then keeps what it holds, waits and tries again: nothing is acknowledge
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
@@ -16,17 +14,12 @@ from numpy.typing import NDArray
 
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.contacts import Contact
+from bijlighar.cim.exchange import JobState, Nameplate, ReadJob, SealedKeys, Unavailable
 from bijlighar.cim.network import Meter
 from bijlighar.cim.period import Period
 from bijlighar.cim.readings import ReadingBatch
 
-
-class Unavailable(Exception):
-    """The store cannot serve now: locked, full, or down. ``reason`` is one short English sentence."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+__all__ = ["JobState", "Nameplate", "ReadJob", "SealedKeys", "Unavailable"]
 
 
 class Landing(Protocol):
@@ -51,14 +44,6 @@ class Counters(Protocol):
 
     def reserve(self, meter_id: int, client_address: int, count: int, at_least: int = 0) -> int:
         """The first of ``count`` fresh numbers, >= ``at_least``; durable before return."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealedKeys:
-    """One meter's keys, sealed (AES-256-GCM) under the master key by ``headend.keys``."""
-
-    meter_id: int
-    sealed: bytes
 
 
 class KeyBox(Protocol):
@@ -91,22 +76,6 @@ class Layouts(Protocol):
         """Keep a layout; newest wins."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nameplate:
-    """What a meter says of itself at first contact. ``read_s`` epoch seconds UTC."""
-
-    meter_id: int
-    serial: str
-    device_id: str
-    manufacturer: str
-    firmware: str
-    meter_type: int | None
-    category: str
-    current_rating: str
-    year: int | None
-    read_s: int
-
-
 class Nameplates(Protocol):
     """Nameplates by meter, every change kept."""
 
@@ -115,31 +84,6 @@ class Nameplates(Protocol):
 
     def put_nameplate(self, nameplate: Nameplate) -> None:
         """Keep a nameplate; older ones stay."""
-
-
-class JobState(StrEnum):
-    """States of an on-demand read."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadJob:
-    """An on-demand read asked for by a person or a program. ``period`` bounds block, daily and event rows."""
-
-    job_id: str
-    meter_id: int
-    kinds: tuple[ProfileKind, ...]
-    period: Period | None
-    asked_by: str
-    asked_ms: int
-    state: JobState = JobState.WAITING
-    rows: int = 0
-    progress: float = 0.0
-    detail: str = ""
 
 
 class ReadJobs(Protocol):
