@@ -1,0 +1,60 @@
+# Everything a newcomer types. On a bare Debian 12: apt-get install git make python3 python3-venv
+PYTHON ?= python3
+SETUP := $(PYTHON) scripts/setup
+BIN := .venv/bin
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix web --silent
+LEFT_OUT := browser or interop or postgresql
+export PYTHONUNBUFFERED := 1
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS='	' read -r target text; do \
+		printf '  make %-14s %s\n' "$$target" "$$text"; done
+
+setup: ## the environment, its locked packages and the built pages; quick when nothing changed
+	@$(SETUP) develop pages
+
+demo: ## the field trial in the browser: virtual meters, head-end, control room (ARGS="--speed 60 …")
+	@$(SETUP) product pages
+	@exec $(BIN)/bijlighar demo $(ARGS)
+
+test: setup ## every test that needs no browser, PostgreSQL or external peer
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not ($(LEFT_OUT))" $(ARGS)
+
+test-all: ## the tests that `make test` leaves out; fetches Chromium, PostgreSQL and DLMS peers first
+	@$(SETUP) develop pages postgresql interop debian-chromium debian-postgresql
+	@$(BIN)/pytest -m "$(LEFT_OUT)" $(ARGS)
+
+test-browser: ## the pages in Debian's Chromium
+	@$(SETUP) develop pages debian-chromium
+	@$(BIN)/pytest -m browser $(ARGS)
+
+test-interop: ## our head-end and our meters against external DLMS peers, each in its own process
+	@$(SETUP) develop interop
+	@$(BIN)/pytest -m interop tests/interop $(ARGS)
+
+check: setup ## format, lint, types, floors, and the pages' own checks
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/mypy scripts/setup/*.py scripts/wheel.py
+	@$(BIN)/lint-imports
+	@$(NPM) run check
+	@$(NPM) test
+
+bench: setup ## every benchmark, one table
+	@$(BIN)/bijlighar bench $(ARGS)
+
+wheel: setup ## dist/*.whl with the built pages inside
+	@$(BIN)/python scripts/wheel.py
+
+lock: ## renew requirements/*.txt from requirements/*.in (UPGRADE=1 takes newer versions)
+	@scripts/lock
+
+clean: ## remove what was built and every stamp; data, environments and packages stay
+	@rm -rf dist build src/bijlighar/controlroom/pages web/dist .setup/pages .mypy_cache .ruff_cache .pytest_cache \
+		.hypothesis .import_linter_cache
+	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help setup demo test test-all test-browser test-interop check bench wheel lock clean

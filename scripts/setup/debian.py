@@ -1,0 +1,41 @@
+"""What the last tests need from Debian: a browser with fonts, and PostgreSQL. Installed only when missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from progress import CannotGoOn, run
+
+CHROMIUM = Path("/usr/bin/chromium")
+POSTGRESQL = Path("/usr/lib/postgresql")
+
+
+def install_chromium() -> None:
+    """Debian's Chromium, which the browser tests drive; never a browser that a test tool fetches for itself."""
+    if not CHROMIUM.exists():
+        _apt_get("chromium", label="Debian's Chromium")
+
+
+def install_postgresql_server() -> None:
+    """Debian's PostgreSQL; the tests start a server of their own from it."""
+    if not POSTGRESQL.exists():
+        _apt_get("postgresql", label="Debian's PostgreSQL")
+
+
+def _apt_get(*packages: str, label: str) -> None:
+    apt_get = shutil.which("apt-get")
+    wish = f"apt-get install {' '.join(packages)}"
+    if apt_get is None:
+        raise CannotGoOn(f"These tests need {label}, and this is not a Debian: install {' '.join(packages)}.")
+    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if prefix and shutil.which("sudo") is None:
+        raise CannotGoOn(f"These tests need {label}. As root: {wish}")
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    run([*prefix, apt_get, "update", "-q"], label="Debian's package lists", environment=quiet)
+    run(
+        [*prefix, apt_get, "install", "-y", "-q", "--no-install-recommends", *packages],
+        label=label,
+        environment=quiet,
+    )
