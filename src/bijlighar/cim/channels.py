@@ -95,10 +95,10 @@ CHANNELS: dict[str, Unit] = {
 """Every column name that a reading batch may carry, with its stored unit."""
 
 _CUMULATIVE = {
-    "import_wh": "1.1.12.0.0.0.0.0.{tou}.0.0.0.3.72.0",
-    "import_vah": "1.1.12.0.0.0.0.0.{tou}.0.0.0.3.71.0",
-    "export_wh": "19.1.12.0.0.0.0.0.{tou}.0.0.0.3.72.0",
-    "export_vah": "19.1.12.0.0.0.0.0.{tou}.0.0.0.3.71.0",
+    "import_wh": "1.1.12.0.0.0.0.{tou}.0.0.0.3.72.0",
+    "import_vah": "1.1.12.0.0.0.0.{tou}.0.0.0.3.71.0",
+    "export_wh": "19.1.12.0.0.0.0.{tou}.0.0.0.3.72.0",
+    "export_vah": "19.1.12.0.0.0.0.{tou}.0.0.0.3.71.0",
 }
 _PREFIX = {
     ProfileKind.BLOCK_LOAD: "0.0.{measuring}.4.",
