@@ -1,0 +1,178 @@
+"""Which slots of which meter are held, as bitmaps, and which ranges are therefore still to be asked for.
+
+One ``Coverage`` serves all meters that store one profile with one period. A slot is a block (its value is there
+when the block has ended) or a midnight (there from the instant on). Slots are counted on the utility's civil
+time, so that a day's first slot starts at civil midnight. A slot that a meter was asked for and did not have is
+asked for once more after a day, because clocks get corrected and logs get written late, and then left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bijlighar.cim.period import Period
+
+CIVIL_OFFSET_S = 19_800
+"""Asia/Kolkata is 5 h 30 min ahead of UTC, without daylight saving since 1945."""
+WINDOW_DAYS = 35
+"""How far back a meter is asked: the depth that IS 15959 meters keep (36 days at 15 minutes)."""
+REASK_S = 86_400
+"""An absent slot may be asked for a second time this long after the first."""
+MERGE_SLOTS = 8
+"""A hole of held slots up to this long is asked for again rather than begin another request: one more round trip
+over a mobile network costs more than eight rows of 45 octets."""
+MOST_SLOTS_A_REQUEST = 480
+"""Ten days of 30-minute blocks: about 22 kB, so that a broken connection costs seconds, not minutes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotKind:
+    """``period_s`` slot length; ``blocks`` True when a value is complete only at the end of its slot.
+
+    ``settle_s``  how long after that a missing row may still appear by itself, so that it is not yet absent
+    """
+
+    period_s: int
+    blocks: bool = True
+    settle_s: int = 3600
+
+
+class Coverage:
+    """Bitmaps over a moving window. ``meter_ids`` int32[meter] fixes the rows; grow with ``add_meter``.
+
+    held, asked, absent  uint8[meter, byte], bit ``slot % slots`` of each row, most significant bit first
+    reask_s              float64[meter] when slots that were asked for once may be asked for again
+    """
+
+    def __init__(self, meter_ids: NDArray[np.int32], kind: SlotKind, now_s: float) -> None:
+        self.kind = kind
+        self._slots = WINDOW_DAYS * 86_400 // kind.period_s
+        shape = (len(meter_ids), -(-self._slots // 8))
+        self._rows = {int(meter): row for row, meter in enumerate(meter_ids)}
+        self._held = np.zeros(shape, np.uint8)
+        self._asked = np.zeros(shape, np.uint8)
+        self._absent = np.zeros(shape, np.uint8)
+        self._reask_s = np.full(len(meter_ids), -np.inf)
+        self._end = self._complete_until(now_s)
+
+    def __contains__(self, meter_id: int) -> bool:
+        return meter_id in self._rows
+
+    @property
+    def window(self) -> Period:
+        """The period whose slots are complete and looked at."""
+        return Period(start_s=self._start_s(self._end - self._slots), end_s=self._start_s(self._end))
+
+    def add_meter(self, meter_id: int) -> None:
+        """Watch one more meter, of which nothing is held."""
+        if meter_id in self._rows:
+            return
+        self._rows[meter_id] = len(self._reask_s)
+        empty = np.zeros((1, self._held.shape[1]), np.uint8)
+        self._held = np.concatenate([self._held, empty])
+        self._asked = np.concatenate([self._asked, empty])
+        self._absent = np.concatenate([self._absent, empty])
+        self._reask_s = np.append(self._reask_s, -np.inf)
+
+    def advance(self, now_s: float) -> None:
+        """Move the window up to ``now_s``: slots that enter it are missing. It never moves back."""
+        end = self._complete_until(now_s)
+        if end <= self._end:
+            return
+        entered = np.arange(max(self._end, end - self._slots), end)
+        places = entered % self._slots
+        keep = np.full(self._held.shape[1] * 8, 1, np.uint8)
+        keep[places] = 0
+        kept = np.packbits(keep)
+        for bitmap in (self._held, self._asked, self._absent):
+            np.bitwise_and(bitmap, kept, out=bitmap)
+        self._end = end
+
+    def hold(self, meter_id: NDArray[np.int32], start_s: NDArray[np.int64]) -> None:
+        """Rows are durable now: int32[row], int64[row]. Passes over other meters and what is outside the window."""
+        slots = (start_s + CIVIL_OFFSET_S) // self.kind.period_s
+        rows = np.array([self._rows.get(int(meter), -1) for meter in meter_id], dtype=np.int64)
+        inside = (rows >= 0) & (slots >= self._end - self._slots) & (slots < self._end)
+        places = slots[inside] % self._slots
+        masks = (0x80 >> (places % 8)).astype(np.uint8)
+        np.bitwise_or.at(self._held, (rows[inside], places // 8), masks)
+
+    def answered(self, meter_id: int, asked: Period, now_s: float) -> None:
+        """The meter has answered for ``asked``: what is not held of it by now, and settled, it does not have."""
+        row = self._rows[meter_id]
+        held = self._chronological(self._held[row])
+        asked_once = self._chronological(self._asked[row])
+        absent = self._chronological(self._absent[row])
+        first, last = self._bounds(asked, settled_before_s=now_s - self.kind.settle_s)
+        missed = np.zeros(self._slots, bool)
+        missed[first:last] = ~held[first:last]
+        if not missed.any():
+            return
+        again = missed & asked_once & (now_s >= self._reask_s[row])
+        if (missed & ~asked_once).any():
+            self._reask_s[row] = now_s + REASK_S
+        self._store(self._absent, row, absent | again)
+        self._store(self._asked, row, asked_once | missed)
+
+    def missing(self, meter_id: int, now_s: float) -> NDArray[np.bool_]:
+        """bool[slot] oldest first over ``window``: True where a row is still to be asked for."""
+        row = self._rows[meter_id]
+        resting = self._absent[row] if now_s >= self._reask_s[row] else self._absent[row] | self._asked[row]
+        return ~self._chronological(self._held[row] | resting)
+
+    def missing_ranges(self, meter_id: int, now_s: float) -> list[Period]:
+        """What to ask the meter for, newest range first, each at most MOST_SLOTS_A_REQUEST slots long."""
+        places = np.flatnonzero(self.missing(meter_id, now_s))
+        if len(places) == 0:
+            return []
+        breaks = np.flatnonzero(np.diff(places) > MERGE_SLOTS + 1)
+        firsts = places[np.concatenate([[0], breaks + 1])]
+        lasts = places[np.concatenate([breaks, [len(places) - 1]])]
+        ranges: list[Period] = []
+        for first, last in zip(firsts[::-1], lasts[::-1], strict=True):
+            ranges.extend(self._pieces(int(first), int(last) + 1))
+        return ranges
+
+    def missing_counts(self, now_s: float) -> NDArray[np.int32]:
+        """int32[meter]: how many slots of each are still to be asked for."""
+        may_ask_again = (now_s >= self._reask_s)[:, None]
+        resting = self._absent | np.where(may_ask_again, np.uint8(0), self._asked)
+        done: NDArray[np.int32] = np.bitwise_count(self._held | resting).sum(axis=1, dtype=np.int32)
+        return np.int32(self._slots) - done
+
+    def _pieces(self, first: int, end: int) -> list[Period]:
+        pieces = []
+        while end > first:
+            begin = max(first, end - MOST_SLOTS_A_REQUEST)
+            oldest = self._end - self._slots
+            pieces.append(Period(start_s=self._start_s(oldest + begin), end_s=self._start_s(oldest + end)))
+            end = begin
+        return pieces
+
+    def _complete_until(self, now_s: float) -> int:
+        """The first slot that is not complete at ``now_s``."""
+        begun = int(now_s + CIVIL_OFFSET_S) // self.kind.period_s
+        return begun if self.kind.blocks else begun + 1
+
+    def _start_s(self, slot: int) -> int:
+        return slot * self.kind.period_s - CIVIL_OFFSET_S
+
+    def _bounds(self, asked: Period, settled_before_s: float) -> tuple[int, int]:
+        """First and end place in the window of the slots that start in ``asked`` and are settled."""
+        oldest = self._end - self._slots
+        first = -(-(asked.start_s + CIVIL_OFFSET_S) // self.kind.period_s)
+        end = min(-(-(asked.end_s + CIVIL_OFFSET_S) // self.kind.period_s), self._complete_until(settled_before_s))
+        return (
+            min(max(first - oldest, 0), self._slots),
+            min(max(end - oldest, 0), self._slots),
+        )
+
+    def _chronological(self, packed: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        bits = np.unpackbits(packed)[: self._slots].astype(bool)
+        return np.roll(bits, -(self._end % self._slots))
+
+    def _store(self, bitmap: NDArray[np.uint8], row: int, chronological: NDArray[np.bool_]) -> None:
+        bitmap[row] = np.packbits(np.roll(chronological, self._end % self._slots))

@@ -1,0 +1,153 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bijlighar.cim.period import Period
+from bijlighar.headend.coverage import (
+    CIVIL_OFFSET_S,
+    MERGE_SLOTS,
+    MOST_SLOTS_A_REQUEST,
+    REASK_S,
+    WINDOW_DAYS,
+    Coverage,
+    SlotKind,
+)
+
+MIDNIGHT_S = 1_781_116_200  # 2026-06-11 00:00 in Kanpur
+NOON_S = MIDNIGHT_S + 12 * 3600
+BLOCK = SlotKind(period_s=1800)
+DAILY = SlotKind(period_s=86_400, blocks=False)
+SLOTS = WINDOW_DAYS * 48
+
+
+def meters(*ids):
+    return np.array(ids, dtype=np.int32)
+
+
+def starts(*instants):
+    return np.array(instants, dtype=np.int64)
+
+
+def hold_all(coverage, meter_id, without=()):
+    window = coverage.window
+    held = [s for s in range(window.start_s, window.end_s, coverage.kind.period_s) if s not in without]
+    coverage.hold(np.full(len(held), meter_id, np.int32), starts(*held))
+
+
+def test_a_new_meter_misses_35_days_newest_asked_first():
+    coverage = Coverage(meters(3), BLOCK, NOON_S)
+    ranges = coverage.missing_ranges(3, NOON_S)
+    assert ranges[0].end_s == NOON_S
+    assert ranges[-1].start_s == NOON_S - WINDOW_DAYS * 86_400
+    assert all(later.start_s == earlier.end_s for later, earlier in itertools.pairwise(ranges))
+    assert max(r.seconds for r in ranges) == MOST_SLOTS_A_REQUEST * 1800
+    assert coverage.missing_counts(NOON_S).tolist() == [SLOTS]
+
+
+def test_the_running_block_is_not_missing_and_a_midnight_is_there_from_its_instant_on():
+    assert Coverage(meters(1), BLOCK, NOON_S + 1799).window.end_s == NOON_S
+    assert Coverage(meters(1), BLOCK, NOON_S + 1800).window.end_s == NOON_S + 1800
+    daily = Coverage(meters(1), DAILY, MIDNIGHT_S)
+    assert MIDNIGHT_S in daily.window
+    assert MIDNIGHT_S not in Coverage(meters(1), DAILY, MIDNIGHT_S - 1).window
+
+
+def test_only_what_is_missing_is_asked_for():
+    coverage = Coverage(meters(1, 2), BLOCK, NOON_S)
+    hold_all(coverage, 1, without={NOON_S - 7200, NOON_S - 86_400})
+    assert coverage.missing_ranges(1, NOON_S) == [
+        Period(start_s=NOON_S - 7200, end_s=NOON_S - 5400),
+        Period(start_s=NOON_S - 86_400, end_s=NOON_S - 86_400 + 1800),
+    ]
+    assert coverage.missing_counts(NOON_S).tolist() == [2, SLOTS]
+
+
+def test_a_short_hole_of_held_slots_does_not_split_a_request():
+    coverage = Coverage(meters(1), BLOCK, NOON_S)
+    near = NOON_S - 1800 * (2 + MERGE_SLOTS)
+    hold_all(coverage, 1, without={NOON_S - 1800, near})
+    assert coverage.missing_ranges(1, NOON_S) == [Period(start_s=near, end_s=NOON_S)]
+    further = Coverage(meters(1), BLOCK, NOON_S)
+    hold_all(further, 1, without={NOON_S - 1800, near - 1800})
+    assert len(further.missing_ranges(1, NOON_S)) == 2
+
+
+def test_the_window_moves_with_the_clock_and_forgets_what_left_it():
+    coverage = Coverage(meters(1), BLOCK, NOON_S)
+    hold_all(coverage, 1)
+    assert coverage.missing_ranges(1, NOON_S) == []
+    coverage.advance(NOON_S + 3600)
+    assert coverage.missing_ranges(1, NOON_S + 3600) == [Period(start_s=NOON_S, end_s=NOON_S + 3600)]
+    coverage.advance(NOON_S)  # a clock that turned back takes nothing away
+    assert coverage.window.end_s == NOON_S + 3600
+    coverage.advance(NOON_S + 400 * 86_400)
+    assert coverage.missing_counts(NOON_S + 400 * 86_400).tolist() == [SLOTS]
+
+
+def test_rows_of_other_meters_and_times_are_passed_over():
+    coverage = Coverage(meters(1), BLOCK, NOON_S)
+    coverage.hold(meters(9, 1, 1), starts(NOON_S - 1800, NOON_S, NOON_S - 400 * 86_400))
+    assert coverage.missing_counts(NOON_S).tolist() == [SLOTS]
+
+
+def test_an_absent_slot_is_asked_once_more_after_a_day_and_then_left_alone():
+    coverage = Coverage(meters(1), BLOCK, NOON_S)
+    hole = NOON_S - 86_400
+    hold_all(coverage, 1, without={hole})
+    asked = Period(start_s=hole, end_s=hole + 1800)
+    coverage.answered(1, asked, NOON_S)
+    assert coverage.missing_ranges(1, NOON_S) == []
+    assert coverage.missing_counts(NOON_S).tolist() == [0]
+    later = NOON_S + REASK_S
+    assert coverage.missing_ranges(1, later) == [asked]
+    assert coverage.missing_counts(later).tolist() == [1]
+    coverage.answered(1, asked, later)
+    assert coverage.missing_ranges(1, later + 10 * REASK_S) == []
+
+
+def test_a_slot_that_just_ended_is_not_taken_for_absent():
+    coverage = Coverage(meters(1), BLOCK, NOON_S)
+    hold_all(coverage, 1, without={NOON_S - 1800})
+    asked = Period(start_s=NOON_S - 1800, end_s=NOON_S)
+    coverage.answered(1, asked, NOON_S + 10)
+    assert coverage.missing_ranges(1, NOON_S + 10) == [asked]
+
+
+def test_an_absent_slot_that_arrives_after_all_is_held():
+    coverage = Coverage(meters(1), BLOCK, NOON_S)
+    hole = NOON_S - 86_400
+    hold_all(coverage, 1, without={hole})
+    coverage.answered(1, Period(start_s=hole, end_s=hole + 1800), NOON_S)
+    coverage.hold(meters(1), starts(hole))
+    assert coverage.missing_ranges(1, NOON_S + REASK_S) == []
+
+
+def test_a_meter_can_join_later():
+    coverage = Coverage(meters(1), BLOCK, NOON_S)
+    assert 5 not in coverage
+    coverage.add_meter(5)
+    coverage.add_meter(5)
+    hold_all(coverage, 5)
+    assert coverage.missing_counts(NOON_S).tolist() == [SLOTS, 0]
+
+
+@pytest.mark.parametrize("kind", [BLOCK, SlotKind(period_s=900), SlotKind(period_s=3600), DAILY])
+@given(data=st.data())
+def test_ranges_cover_every_missing_slot_and_whatever_is_held_leaves_them(kind, data):
+    now_s = NOON_S + data.draw(st.integers(0, 86_400))
+    coverage = Coverage(meters(1), kind, now_s - data.draw(st.integers(0, 3 * 86_400)))
+    coverage.advance(now_s)
+    window = coverage.window
+    every = range(window.start_s, window.end_s, kind.period_s)
+    assert (window.start_s + CIVIL_OFFSET_S) % min(kind.period_s, 86_400) == 0
+    gaps = data.draw(st.sets(st.sampled_from(every), max_size=12))
+    hold_all(coverage, 1, without=gaps)
+    asked = coverage.missing_ranges(1, now_s)
+    assert all(any(gap in r for r in asked) for gap in gaps)
+    assert int(coverage.missing_counts(now_s)[0]) == len(gaps) == int(coverage.missing(1, now_s).sum())
+    assert all(r.start_s in gaps and r.end_s - kind.period_s in gaps for r in asked)
+    hold_all(coverage, 1)
+    assert coverage.missing_ranges(1, now_s) == []
