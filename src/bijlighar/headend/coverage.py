@@ -92,7 +92,7 @@ class Coverage:
         self._end = end
 
     def hold(self, meter_id: NDArray[np.int32], start_s: NDArray[np.int64]) -> None:
-        """Rows are durable now: int32[row], int64[row]. Passes over other meters and what is outside the window."""
+        """Rows are durable: int32[row], int64[row]. Passes over other meters and what is outside the window."""
         slots = (start_s + CIVIL_OFFSET_S) // self.kind.period_s
         rows = np.array([self._rows.get(int(meter), -1) for meter in meter_id], dtype=np.int64)
         inside = (rows >= 0) & (slots >= self._end - self._slots) & (slots < self._end)

@@ -31,6 +31,13 @@ class Landing(Protocol):
         Blocking; the head-end calls it from one thread of its own. Landing the same rows twice is harmless.
         """
 
+    def quarantine(self, readings: ReadingBatch, reasons: Sequence[str]) -> None:
+        """Keep, apart from readings, rows whose time cannot be true; durable before return. Raises Unavailable.
+
+        ``reasons`` by row: "no-stamp" (start_s is MISSING), "off-slot", "future" or "long-past". Everything that
+        the meter said is in the row, so that an engineer can look. Landing the same rows twice is harmless.
+        """
+
 
 class HeldReadings(Protocol):
     """Which rows are already kept, for gap-driven backfill."""
