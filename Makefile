@@ -1,6 +1,6 @@
 # Everything a newcomer types. On a bare Debian 12: apt-get install git make python3 python3-venv
 PYTHON ?= python3
-SETUP := $(PYTHON) scripts/setup
+SETUP := $(PYTHON) -m scripts.setup
 BIN := .venv/bin
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix web --silent
 LEFT_OUT := browser or interop or postgresql
@@ -38,7 +38,7 @@ check: setup ## format, lint, types, floors, and the pages' own checks
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy scripts/setup/*.py scripts/wheel.py
+	@$(BIN)/mypy -p scripts
 	@$(BIN)/lint-imports
 	@$(NPM) run check
 	@$(NPM) test
@@ -47,7 +47,7 @@ bench: setup ## every benchmark, one table
 	@$(BIN)/bijlighar bench $(ARGS)
 
 wheel: setup ## dist/*.whl with the built pages inside
-	@$(BIN)/python scripts/wheel.py
+	@$(BIN)/python -m scripts.wheel
 
 lock: ## renew requirements/*.txt from requirements/*.in (UPGRADE=1 takes newer versions)
 	@scripts/lock

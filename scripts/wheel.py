@@ -24,9 +24,15 @@ def build_wheel(folder: Path) -> Path:
         text=True,
     )
     wheel = max(folder.glob("bijlighar-*.whl"), key=lambda file: file.stat().st_mtime_ns)
-    if PAGES not in zipfile.ZipFile(wheel).namelist():
-        raise WheelWithoutPages(f"{wheel.name} holds no {PAGES}: make setup builds the pages")
+    check(wheel)
     return wheel
+
+
+def check(wheel: Path) -> None:
+    """Raise WheelWithoutPages unless the built pages are inside."""
+    with zipfile.ZipFile(wheel) as archive:
+        if PAGES not in archive.namelist():
+            raise WheelWithoutPages(f"{wheel.name} holds no {PAGES}: make setup builds the pages")
 
 
 def main() -> int:

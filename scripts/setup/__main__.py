@@ -1,4 +1,4 @@
-"""Set up parts of the project: `python3 scripts/setup PART…`. Started by the Makefile; needs only Python itself.
+"""Set up parts of the project: `python3 -m scripts.setup PART…`; the Makefile starts it, Python alone carries it.
 
 Every part is idempotent: it looks at stamps of what it was made from and does nothing when nothing has changed.
 """
@@ -8,11 +8,8 @@ from __future__ import annotations
 import fcntl
 import sys
 
-import debian
-import environments
-import pages
-import stamps
-from progress import CannotGoOn
+from scripts.setup import debian, environments, pages, stamps
+from scripts.setup.progress import CannotGoOn
 
 PARTS = {
     "product": environments.install_product,
@@ -29,7 +26,7 @@ def main(names: list[str]) -> int:
     """Set up the named parts in order; 1 when one cannot be, with a sentence that says why."""
     unknown = [name for name in names if name not in PARTS]
     if unknown or not names:
-        print(f"usage: python3 scripts/setup {{{','.join(PARTS)}}}…", file=sys.stderr)
+        print(f"usage: python3 -m scripts.setup {{{','.join(PARTS)}}}…", file=sys.stderr)
         return 2
     stamps.STAMPS.mkdir(exist_ok=True)
     with (stamps.STAMPS / "lock").open("w") as lock:

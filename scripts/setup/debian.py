@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from progress import CannotGoOn, run
+from scripts.setup.progress import CannotGoOn, run
 
 CHROMIUM = Path("/usr/bin/chromium")
 POSTGRESQL = Path("/usr/lib/postgresql")

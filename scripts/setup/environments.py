@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import stamps
-from progress import ROOT, CannotGoOn, run
+from scripts.setup import stamps
+from scripts.setup.progress import ROOT, CannotGoOn, run
 
 MINIMUM_PYTHON = (3, 11)
 """``requires-python`` of pyproject.toml."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import stamps
-from environments import PRODUCT
-from progress import ROOT, CannotGoOn, run, say
+from scripts.setup import stamps
+from scripts.setup.environments import PRODUCT
+from scripts.setup.progress import ROOT, CannotGoOn, run, say
 
 SOURCES = ROOT / "web"
 BUILT = ROOT / "src" / "bijlighar" / "controlroom" / "pages"

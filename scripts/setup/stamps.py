@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from progress import ROOT
+from scripts.setup.progress import ROOT
 
 STAMPS = ROOT / ".setup"
 """Git-ignored; ``make clean`` removes it, and everything is checked anew."""

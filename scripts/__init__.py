@@ -1,0 +1,1 @@
+"""Tools of the checkout itself: set-up, locks, the wheel. They need only Python's own library."""

@@ -1,0 +1,62 @@
+"""README, CONTRIBUTING and the Makefile speak of the same commands, and no figure stands without its command."""
+
+import re
+import subprocess
+
+import pytest
+
+from house.tree import ROOT
+
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
+DOCUMENTED = dict(re.findall(r"^([a-z][a-z-]*):.*## (.+)$", MAKEFILE, re.MULTILINE))
+FIXED = {"demo", "test", "test-all", "setup", "check", "bench"}
+"""Names that scripts and people rely on."""
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def rows_of_figures():
+    section = README.split("\n## Measured\n")[1].split("\n## ")[0]
+    rows = [line.strip().strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def test_every_target_is_told_by_make_help():
+    assert set(DOCUMENTED) == TARGETS
+    told = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {line.split()[1] for line in told.splitlines()} == TARGETS
+
+
+def test_the_fixed_names_are_targets():
+    assert FIXED <= TARGETS
+
+
+@pytest.mark.parametrize("paper", ["README.md", "CONTRIBUTING.md"])
+def test_a_paper_names_only_targets_that_exist(paper):
+    text = (ROOT / paper).read_text(encoding="utf-8")
+    named = set(re.findall(r"`make ([a-z-]+)[^`]*`", text)) | set(
+        re.findall(r"^make ([a-z-]+)", text, re.MULTILINE)
+    )
+    assert named
+    assert named <= TARGETS
+
+
+def test_every_figure_has_the_command_that_gives_it():
+    rows = rows_of_figures()
+    assert rows
+    for figure, *_, command in rows:
+        found = re.fullmatch(r"`(?:(make) ([a-z-]+)|bijlighar bench ([a-z-]+)).*`", command)
+        assert found, f"{figure}: {command}"
+        if found[1]:
+            assert found[2] in TARGETS
+        else:
+            assert (ROOT / "src" / "benches" / f"{found[3]}.py").is_file() or (
+                ROOT / "src" / "benches" / found[3]
+            ).is_dir(), f"{figure}: no benchmark {found[3]}"
+
+
+def test_ci_runs_checks_tests_and_the_tests_left_out():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "for target in check test test-all; do" in script
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111

@@ -1,0 +1,56 @@
+"""Locks carry hashes and no address, and all of them agree on every version."""
+
+import json
+import re
+
+import pytest
+
+from house.tree import ROOT
+
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+PIN = re.compile(r"^([a-z0-9][a-z0-9-]*)(?:\[[\w,-]+\])?==(\S+)", re.MULTILINE)
+WEB_LOCK = ROOT / "web" / "package-lock.json"
+
+
+def pins(lock):
+    return dict(PIN.findall(lock.read_text(encoding="utf-8")))
+
+
+def test_every_wish_list_has_its_lock():
+    wishes = {file.stem for file in (ROOT / "requirements").glob("*.in")}
+    assert wishes == {lock.stem for lock in LOCKS}
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_a_lock_pins_with_hashes_and_names_no_address(lock):
+    text = lock.read_text(encoding="utf-8")
+    assert "://" not in text
+    assert "-index" not in text
+    requirements = re.split(r"\n(?=[a-z0-9])", text)[1:]
+    assert len(requirements) == len(pins(lock))
+    assert [part.splitlines()[0] for part in requirements if "--hash=sha256:" not in part] == []
+
+
+@pytest.mark.parametrize("name", ["product", "build", "postgresql"])
+def test_the_locks_of_one_environment_agree(name):
+    everything = pins(ROOT / "requirements" / "develop.txt")
+    other = pins(ROOT / "requirements" / f"{name}.txt")
+    assert {package: pin for package, pin in other.items() if everything.get(package, pin) != pin} == {}
+    if name != "postgresql":
+        assert set(other) <= set(everything)
+
+
+def test_the_lock_holds_what_the_package_declares():
+    product = pins(ROOT / "requirements" / "product.txt")
+    wished = (ROOT / "requirements" / "product.in").read_text(encoding="utf-8").split()
+    assert set(wished) <= set(product)
+
+
+def test_the_pages_lock_carries_hashes_and_no_address():
+    packages = json.loads(WEB_LOCK.read_text(encoding="utf-8"))["packages"]
+    fetched = {name: entry for name, entry in packages.items() if name and not entry.get("link")}
+    assert [name for name, entry in fetched.items() if "resolved" in entry] == []
+    assert [name for name, entry in fetched.items() if "integrity" not in entry] == []
+    npmrc = (ROOT / "web" / ".npmrc").read_text(encoding="utf-8")
+    assert "omit-lockfile-registry-resolved=true" in npmrc
+    assert "registry=" not in npmrc
