@@ -1,0 +1,59 @@
+"""Who a virtual meter says it is: serial, system title and TEST KEYS, all from the seed.
+
+Whoever knows the seed knows the keys, and the draws are not cryptographic: these keys protect nothing and must
+never be put into a real meter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from meterlab import draws
+
+FLAG = b"MLB"
+"""Manufacturer letters of the virtual meters; not a registered FLAG id."""
+
+MAKER = "Meterlab"
+FIRMWARE = "MLB-1.04"
+MADE_IN = 2023
+
+_LETTERS = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+_LLS_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterKeys:
+    """Test keys of one meter. Keys are 16 octets; ``reader_secret`` is eight characters of ASCII."""
+
+    encryption: bytes
+    authentication: bytes
+    master: bytes
+    reader_secret: bytes
+    setting_secret: bytes
+
+
+def batch_of(seed: int) -> int:
+    """Two decimal digits that tell towns of different seeds apart by their serial numbers."""
+    return int(draws.bits(seed, "batch", 0)[0] % 90) + 10
+
+
+def serial(seed: int, meter: int) -> str:
+    """The serial number on the nameplate."""
+    return f"ML{batch_of(seed)}{meter + 1:06}"
+
+
+def system_title(seed: int, meter: int) -> bytes:
+    """Eight octets: manufacturer letters, the batch, four octets of number."""
+    return FLAG + bytes([batch_of(seed)]) + (meter + 1).to_bytes(4, "big")
+
+
+def keys(seed: int, meter: int) -> MeterKeys:
+    """The test keys of one meter."""
+    drawn = draws.octets(seed, "keys", meter, 64 + _LLS_LENGTH)
+    return MeterKeys(
+        encryption=drawn[:16],
+        authentication=drawn[16:32],
+        master=drawn[32:48],
+        setting_secret=drawn[48:64],
+        reader_secret=bytes(_LETTERS[octet % len(_LETTERS)] for octet in drawn[64:]),
+    )

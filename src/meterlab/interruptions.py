@@ -1,0 +1,67 @@
+"""When a meter measured nothing: its relay was open, or its transformer had no supply.
+
+Intervals are half-open ``[begin_s, end_s)`` in epoch seconds; an open end is FOREVER. Only meters that were ever
+interrupted cost memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+FOREVER = 1 << 40
+"""Epoch seconds beyond every question (the year 36812)."""
+
+Interval = tuple[int, int]
+
+
+def merged(intervals: list[Interval]) -> list[Interval]:
+    """The same time as disjoint intervals in order."""
+    result: list[Interval] = []
+    for begin, end in sorted(intervals):
+        if result and begin <= result[-1][1]:
+            result[-1] = (result[-1][0], max(end, result[-1][1]))
+        else:
+            result.append((begin, end))
+    return result
+
+
+@dataclass
+class Interruptions:
+    """Relay intervals by meter, power cuts by transformer."""
+
+    by_relay: dict[int, list[Interval]] = field(default_factory=dict)
+    by_transformer: dict[int, list[Interval]] = field(default_factory=dict)
+
+    def relay_opened(self, meter: int, at_s: int) -> None:
+        """The relay of ``meter`` opens; nothing happens when it is open."""
+        intervals = self.by_relay.setdefault(meter, [])
+        if not intervals or intervals[-1][1] != FOREVER:
+            intervals.append((at_s, FOREVER))
+
+    def relay_closed(self, meter: int, at_s: int) -> None:
+        """The relay of ``meter`` closes; nothing happens when it is closed."""
+        intervals = self.by_relay.get(meter, [])
+        if intervals and intervals[-1][1] == FOREVER:
+            intervals[-1] = (intervals[-1][0], at_s)
+
+    def supply_lost(self, transformer: int, begin_s: int, end_s: int) -> None:
+        """A power cut of a transformer and all its meters. Raises ValueError when it ends before it begins."""
+        if end_s <= begin_s:
+            raise ValueError(f"a power cut ends at {end_s}, after it begins at {begin_s}")
+        self.by_transformer[transformer] = merged([*self.by_transformer.get(transformer, []), (begin_s, end_s)])
+
+    def cuts(self, transformer: int) -> list[Interval]:
+        """Power cuts of a transformer, in order."""
+        return self.by_transformer.get(transformer, [])
+
+    def unmeasured(self, meter: int, transformer: int) -> list[Interval]:
+        """All time in which the meter measured nothing, disjoint and in order."""
+        relay, cuts = self.by_relay.get(meter), self.by_transformer.get(transformer)
+        if not relay and not cuts:
+            return []
+        return merged([*(relay or []), *(cuts or [])])
+
+
+def overlap_s(intervals: list[Interval], begin_s: int, end_s: int) -> int:
+    """Seconds of ``[begin_s, end_s)`` that lie in disjoint ``intervals``."""
+    return sum(max(0, min(end, end_s) - max(begin, begin_s)) for begin, end in intervals)

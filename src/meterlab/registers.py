@@ -1,0 +1,198 @@
+"""What the meters' registers stand at, at any instant since installation.
+
+A register is a pure function of town, meter and instant, less what was not drawn while supply was interrupted. The
+transformer's register is the sum of its homes and the line losses, so the two sides of a balance agree to the
+watt-hour. Midnights of the months that are read again and again are kept for all meters in one table a month.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meterlab import draws, load
+from meterlab.calendar import (
+    DAY_S,
+    KOLKATA_S,
+    SLOT_S,
+    day_of,
+    midnight_s,
+    month_begin_s,
+    month_of_day,
+    months_of_days,
+)
+from meterlab.interruptions import Interruptions
+from meterlab.town import Town
+
+INSTALLED_MONTH = 2024 * 12 + 3
+"""April 2024: every meter was installed at its first midnight. A constant, so that a town started again on another
+day continues its registers."""
+
+INSTALLED_S = month_begin_s(INSTALLED_MONTH)
+
+_FACTORY_TEST_WH = 400
+"""Registers start below this: what the factory's test left in them."""
+
+_MONTHS_AT_ONCE = 12
+_TABLES_KEPT = 4
+"""35 days touch at most three months; one more while a month begins."""
+
+_VA_BITS = 10
+_QUARTER_S = SLOT_S // 2
+_QUARTERS_AN_HOUR = 3600 // _QUARTER_S
+
+_Energy = Callable[[int, NDArray[np.int64]], NDArray[np.int64]]
+
+
+class Registers:
+    """Registers of all meters of a town. Instants are ``int64`` epoch seconds UTC, not before installation."""
+
+    def __init__(self, town: Town, interruptions: Interruptions | None = None) -> None:
+        self.town = town
+        self.interruptions = interruptions or Interruptions()
+        self._homes = np.arange(town.consumers)
+        self._months = np.zeros((town.consumers, 1), np.int64)
+        self._midnights: dict[int, NDArray[np.int64]] = {}
+
+    def prepare(self, now_s: float, days: int) -> None:
+        """Keep the midnights of the last ``days`` days and today for all homes; older tables go."""
+        wanted = {month_of_day(day) for day in range(day_of(now_s) - days, day_of(now_s) + 1)}
+        for month in sorted(m for m in wanted if m >= INSTALLED_MONTH and m not in self._midnights):
+            self._midnights[month] = self._month_midnights(self._homes, month)
+        for month in sorted(self._midnights)[:-_TABLES_KEPT]:
+            del self._midnights[month]
+
+    def import_wh(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The active import register, ``int64[instant]`` in Wh."""
+        return np.asarray(self._start_wh("import-start", meter) + self.drawn_wh(meter, instants_s))
+
+    def import_vah(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The apparent import register, ``int64[instant]`` in VAh."""
+        apparent = self.apparent(meter, self.drawn_wh(meter, instants_s))
+        return np.asarray(self._start_wh("import-start", meter) + apparent)
+
+    def export_wh(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The active export register in Wh: nobody exports, so it stands where the factory's test left it."""
+        return np.full(len(instants_s), self._start_wh("export-start", meter))
+
+    def apparent(self, meter: int, active: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Apparent energy or power that belongs to an active one, at the meter's power factor."""
+        return np.asarray((active * int(self.town.va_per_1024_w[meter])) >> _VA_BITS, np.int64)
+
+    def drawn_wh(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Energy measured since installation, ``int64[instant]`` in Wh."""
+        if self.town.is_consumer(meter):
+            return np.asarray(self._homes_wh(np.asarray([meter]), instants_s)[0])
+        return self._with_losses(self._homes_wh(self._homes_below(meter), instants_s).sum(axis=0))
+
+    def phases_wh(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The same for a transformer meter by phase, ``int64[3, instant]``; losses are shared alike."""
+        homes = self._homes_below(meter)
+        drawn = self._homes_wh(homes, instants_s)
+        phase = self.town.phase[homes]
+        return self._with_losses(np.stack([drawn[phase == p].sum(axis=0) for p in range(3)]))
+
+    def power_w(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Mean active power of the quarter hours that run at the instants, 0 while supply is interrupted."""
+        return self._power(meter, instants_s, self.drawn_wh)
+
+    def phases_w(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The same for a transformer meter by phase, ``int64[3, instant]``."""
+        return self._power(meter, instants_s, self.phases_wh)
+
+    def _power(self, meter: int, instants_s: NDArray[np.int64], energy: _Energy) -> NDArray[np.int64]:
+        begin_s = instants_s - (instants_s + KOLKATA_S) % _QUARTER_S
+        edges = energy(meter, np.concatenate([begin_s, begin_s + _QUARTER_S]))
+        count = len(instants_s)
+        power = (edges[..., count:] - edges[..., :count]) * _QUARTERS_AN_HOUR
+        for begin, end in self.interruptions.unmeasured(meter, int(self.town.transformer[meter])):
+            power[..., (begin <= instants_s) & (instants_s < end)] = 0
+        return power
+
+    def _homes_below(self, meter: int) -> NDArray[np.int64]:
+        return self.town.homes_of(int(self.town.transformer[meter]))
+
+    def _with_losses(self, energy_wh: NDArray[np.int64]) -> NDArray[np.int64]:
+        return energy_wh * (1000 + self.town.loss_permille) // 1000
+
+    def _start_wh(self, subject: str, meter: int) -> int:
+        return int(draws.bits(self.town.seed, subject, meter)[0] % _FACTORY_TEST_WH)
+
+    def _homes_wh(self, homes: NDArray[np.int64], instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Energy really drawn since installation, ``int64[home, instant]``."""
+        wanted = self._wanted_wh(homes, instants_s)
+        if not self.interruptions.by_relay and not self.interruptions.by_transformer:
+            return wanted
+        for row, home in enumerate(homes.tolist()):
+            unmeasured = self.interruptions.unmeasured(home, int(self.town.transformer[home]))
+            for begin, end in unmeasured:
+                edges = np.clip(instants_s, begin, end)
+                first = self._wanted_wh(homes[row : row + 1], np.asarray([begin]))[0]
+                wanted[row] -= self._wanted_wh(homes[row : row + 1], edges)[0] - first
+        return wanted
+
+    def _wanted_wh(self, homes: NDArray[np.int64], instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Energy since installation of uninterrupted supply, ``int64[home, instant]``."""
+        days, row = np.unique((instants_s + KOLKATA_S) // DAY_S, return_inverse=True)
+        into_s = (instants_s + KOLKATA_S) % DAY_S
+        midnights, day_wh = self._days(homes, days)
+        if not into_s.any():
+            return np.asarray(midnights[:, row], np.int64)
+        slots = load.slot_cumulative_wh(self.town.seed, homes, days, months_of_days(days), day_wh)
+        slot, rest_s = np.divmod(into_s, SLOT_S)
+        energy = midnights[:, row] + slots[:, row, slot]
+        if rest_s.any():
+            running = slots[:, row, slot + 1] - slots[:, row, slot]
+            share = load.quarter_share(self.town.seed, homes, days[row] * (DAY_S // SLOT_S) + slot)
+            half = rest_s / (SLOT_S / 2)
+            part = np.where(half <= 1, share * half, share + (1 - share) * (half - 1))
+            energy = energy + np.floor(running * part).astype(np.int64)
+        return np.asarray(energy, np.int64)
+
+    def _days(
+        self, homes: NDArray[np.int64], days: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Energy since installation at the midnights that begin ``days``, and of those days: ``[home, day]``."""
+        months = months_of_days(days)
+        begin = np.empty((len(homes), len(days)), np.int64)
+        energy = np.empty_like(begin)
+        for month in np.unique(months).tolist():
+            chosen = np.flatnonzero(months == month)
+            table = self._midnights.get(month)
+            table = self._month_midnights(homes, month) if table is None else table[homes]
+            in_month = days[chosen] - day_of(month_begin_s(month))
+            begin[:, chosen] = table[:, in_month]
+            energy[:, chosen] = table[:, in_month + 1] - table[:, in_month]
+        return begin, energy
+
+    def _month_midnights(self, homes: NDArray[np.int64], month: int) -> NDArray[np.int64]:
+        """Energy since installation at each midnight of a month, ``int64[home, day + 1]``."""
+        start = self._month_starts(month)[homes]
+        return start[:, :1] + load.day_cumulative_wh(self.town.seed, homes, month, start[:, 1] - start[:, 0])
+
+    def _month_starts(self, month: int) -> NDArray[np.int64]:
+        """Energy since installation at the begin and at the end of a month, ``int64[consumer, 2]``."""
+        at = month - INSTALLED_MONTH
+        if at < 0:
+            raise ValueError(f"month {month} lies before the meters were installed")
+        while self._months.shape[1] <= at + 1:
+            known = self._months.shape[1] - 1
+            months = np.arange(known, known + _MONTHS_AT_ONCE) + INSTALLED_MONTH
+            energy = load.month_wh(self.town.seed, self._homes, self.town.mean_wh_day, months)
+            further = self._months[:, -1:] + np.cumsum(energy, axis=1)
+            self._months = np.concatenate([self._months, further], axis=1)
+        return self._months[:, at : at + 2]
+
+
+def instants(begin_s: int, end_s: int, period_s: int) -> NDArray[np.int64]:
+    """Block ends in ``(begin_s, end_s]``: multiples of the period since a midnight of Kolkata."""
+    first = begin_s - (begin_s + KOLKATA_S) % period_s + period_s
+    return np.arange(first, end_s + 1, period_s, dtype=np.int64)
+
+
+def midnights(begin_s: int, end_s: int) -> NDArray[np.int64]:
+    """Midnights in ``[begin_s, end_s]``."""
+    first = day_of(begin_s - 1) + 1
+    return np.arange(midnight_s(first), end_s + 1, DAY_S, dtype=np.int64)

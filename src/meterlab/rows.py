@@ -1,0 +1,145 @@
+"""Tables of numbers as A-XDR octets, a whole buffer in one pass of numpy.
+
+A buffer is an array of structures whose cells all have a fixed width, so one structured array with the tags filled
+in is the answer. ``cells_of`` cuts the same table into single cells for meters that shall answer wrongly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bijlighar.dlms import axdr
+from meterlab.calendar import DAY_S, KOLKATA_S
+
+INSTANT = "datetime"
+
+_NUMBERS: dict[str, tuple[int, str]] = {
+    "i8": (0x0F, "i1"),
+    "u8": (0x11, "u1"),
+    "i16": (0x10, ">i2"),
+    "u16": (0x12, ">u2"),
+    "i32": (0x05, ">i4"),
+    "u32": (0x06, ">u4"),
+    "i64": (0x14, ">i8"),
+    "u64": (0x15, ">u8"),
+    "f32": (0x17, ">f4"),
+    "f64": (0x18, ">f8"),
+    "boolean": (0x03, "u1"),
+    "enum": (0x16, "u1"),
+}
+_ARRAY, _STRUCTURE, _OCTETS, _NULL = 0x01, 0x02, 0x09, 0x00
+_INSTANT_OCTETS = 12
+_INSTANT = np.dtype(
+    [
+        ("year", ">u2"),
+        ("month", "u1"),
+        ("day", "u1"),
+        ("weekday", "u1"),
+        ("hour", "u1"),
+        ("minute", "u1"),
+        ("second", "u1"),
+        ("hundredths", "u1"),
+        ("deviation", ">i2"),
+        ("status", "u1"),
+    ]
+)
+_THURSDAY = 3  # 1970-01-01, counted from Monday = 0
+_MOST_COLUMNS = 127  # the short form of a length
+
+NULL_CELL = bytes([_NULL])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Column:
+    """One column of a table.
+
+    ``kind``   a key of the A-XDR number types, or INSTANT
+    ``values`` numbers as they go on the wire, or epoch seconds UTC for INSTANT (0 = not set)
+    """
+
+    kind: str
+    values: NDArray[np.int64] | NDArray[np.float64]
+
+
+def instants(epoch_s: NDArray[np.int64], deviation_min: int) -> NDArray[np.void]:
+    """Date-times of Kolkata, a structured array of 12 octets each; all FF where ``epoch_s`` is 0."""
+    local = epoch_s + KOLKATA_S
+    day, into_s = np.divmod(local, DAY_S)
+    date = day.astype("datetime64[D]")
+    month = date.astype("datetime64[M]")
+    year = date.astype("datetime64[Y]")
+    out = np.zeros(len(epoch_s), _INSTANT)
+    out["year"] = year.astype(np.int64) + 1970
+    out["month"] = (month - year).astype(np.int64) + 1
+    out["day"] = (date - month).astype(np.int64) + 1
+    out["weekday"] = (day + _THURSDAY) % 7 + 1
+    out["hour"] = into_s // 3600
+    out["minute"] = into_s // 60 % 60
+    out["second"] = into_s % 60
+    out["deviation"] = deviation_min
+    if not epoch_s.all():
+        out.view("u1").reshape(-1, _INSTANT_OCTETS)[epoch_s == 0] = 0xFF
+    return out
+
+
+def _fits(column: Column, dtype: np.dtype[np.generic]) -> NDArray[np.int64] | NDArray[np.float64]:
+    """A meter's counter that has run over its width shows its remainder, as a real one does."""
+    if dtype.kind != "u" or dtype.itemsize == 8:
+        return column.values
+    return np.asarray(column.values, np.int64) & ((1 << 8 * dtype.itemsize) - 1)
+
+
+def table(columns: Sequence[Column], deviation_min: int) -> NDArray[np.void]:
+    """The rows with their tags, one structured element of fixed width each."""
+    if not 0 < len(columns) <= _MOST_COLUMNS:
+        raise ValueError(f"a table has 1 to {_MOST_COLUMNS} columns, not {len(columns)}")
+    fields: list[tuple[str, str | np.dtype[np.void]]] = [("tag", "u1"), ("count", "u1")]
+    for number, column in enumerate(columns):
+        fields.append((f"t{number}", "u1"))
+        if column.kind == INSTANT:
+            fields += [(f"l{number}", "u1"), (f"v{number}", _INSTANT)]
+        else:
+            fields.append((f"v{number}", _NUMBERS[column.kind][1]))
+    out = np.empty(len(columns[0].values), np.dtype(fields))
+    out["tag"], out["count"] = _STRUCTURE, len(columns)
+    for number, column in enumerate(columns):
+        if column.kind == INSTANT:
+            out[f"t{number}"], out[f"l{number}"] = _OCTETS, _INSTANT_OCTETS
+            out[f"v{number}"] = instants(np.asarray(column.values, np.int64), deviation_min)
+        else:
+            out[f"t{number}"] = _NUMBERS[column.kind][0]
+            out[f"v{number}"] = _fits(column, out.dtype[f"v{number}"])
+    return out
+
+
+def buffer(columns: Sequence[Column], deviation_min: int) -> bytes:
+    """The whole attribute 2 of a profile: an array of the rows."""
+    rows = table(columns, deviation_min)
+    return bytes([_ARRAY]) + axdr.encode_length(len(rows)) + rows.tobytes()
+
+
+def cells_of(columns: Sequence[Column], deviation_min: int) -> list[list[bytes]]:
+    """The same rows as single encoded cells."""
+    rows = table(columns, deviation_min)
+    widths = [
+        14 if column.kind == INSTANT else 1 + np.dtype(_NUMBERS[column.kind][1]).itemsize for column in columns
+    ]
+    edges = np.cumsum([2, *widths]).tolist()
+    result = []
+    for row in rows:
+        octets = row.tobytes()
+        result.append([octets[a:b] for a, b in pairwise(edges)])
+    return result
+
+
+def buffer_of_cells(rows: Sequence[Sequence[bytes]]) -> bytes:
+    """A buffer from single cells; rows may differ in length."""
+    out = [bytes([_ARRAY]), axdr.encode_length(len(rows))]
+    for row in rows:
+        out += [bytes([_STRUCTURE]), axdr.encode_length(len(row)), *row]
+    return b"".join(out)

@@ -1,0 +1,198 @@
+"""A town as numpy columns: consumers first, then transformer meters; nothing here is an object per meter.
+
+Meter *i* counts from 0. Meters below ``consumers`` are homes on one phase; the others stand at the transformers,
+in their order. Everything follows from the seed. Assumed shares and sizes are those of a city of Uttar Pradesh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bijlighar.cim.network import Division, Feeder, Substation
+from meterlab import draws, load
+
+CONSUMER_MODEL = "is15959-d1"
+TRANSFORMER_MODEL = "is15959-d4-transformer"
+MODELS = (CONSUMER_MODEL, TRANSFORMER_MODEL)
+
+FIRST_ADDRESS = (127 << 24) + (16 << 16) + 1
+"""Meter 0 answers at 127.16.0.1, meter i at the i-th address after it."""
+
+MOST_METERS = 1_000_000
+"""127.16.0.1 onwards leaves room for 15 million; a million keeps the columns of one process below a gigabyte."""
+
+LOSS_PERMILLE = 28
+"""What the low-voltage lines lose between transformer and homes (2.8 %)."""
+
+TRANSFORMER_KVA = (25, 63, 100, 250, 400)
+_TRANSFORMER_SHARE = (0.08, 0.17, 0.25, 0.32, 0.18)
+_CONSUMERS_OF_KVA = (14, 38, 65, 150, 250)
+TRANSFORMERS_A_FEEDER = 12
+FEEDERS_A_SUBSTATION = 8
+_CONSUMER_SPREAD_LOG_SD = 0.4
+_FEEDER_LIMIT_A = 200
+_MEAN_LOAD_FACTOR = 5.5  # sanctioned load over yearly mean load
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Town:
+    """Columns by meter unless said otherwise.
+
+    transformer   int32[meter]        index of the transformer it hangs on (or stands at)
+    phase         uint8[meter]        0 R, 1 Y, 2 B, 3 all three
+    mean_wh_day   float64[consumer]   yearly mean energy of a day
+    va_per_1024_w int64[meter]        apparent over active energy in 1/1024: one power factor a meter
+    sanctioned_w  int32[meter]        sanctioned load
+    rating_kva    int32[transformer]
+    feeder        int32[transformer]  index into ``feeders``
+    """
+
+    name: str
+    seed: int
+    consumers: int
+    transformer: NDArray[np.int32]
+    phase: NDArray[np.uint8]
+    mean_wh_day: NDArray[np.float64]
+    va_per_1024_w: NDArray[np.int64]
+    sanctioned_w: NDArray[np.int32]
+    rating_kva: NDArray[np.int32]
+    feeder: NDArray[np.int32]
+    divisions: tuple[Division, ...]
+    substations: tuple[Substation, ...]
+    feeders: tuple[Feeder, ...]
+    loss_permille: int = LOSS_PERMILLE
+    consumers_by_transformer: NDArray[np.int32] = field(init=False)
+    transformer_bounds: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        homes = self.transformer[: self.consumers]
+        order = np.argsort(homes, kind="stable").astype(np.int32)
+        bounds = np.searchsorted(homes[order], np.arange(len(self.rating_kva) + 1))
+        object.__setattr__(self, "consumers_by_transformer", order)
+        object.__setattr__(self, "transformer_bounds", bounds)
+
+    def __len__(self) -> int:
+        return len(self.transformer)
+
+    @property
+    def transformers(self) -> int:
+        """How many transformers there are."""
+        return len(self.rating_kva)
+
+    def is_consumer(self, meter: int) -> bool:
+        """True for a home, False for a transformer meter."""
+        return meter < self.consumers
+
+    def model_name(self, meter: int) -> str:
+        """The name of the meter's model file."""
+        return CONSUMER_MODEL if self.is_consumer(meter) else TRANSFORMER_MODEL
+
+    def homes_of(self, transformer: int) -> NDArray[np.int64]:
+        """The consumer meters of a transformer, ``int64[home]``."""
+        begin, end = self.transformer_bounds[transformer : transformer + 2]
+        return self.consumers_by_transformer[begin:end].astype(np.int64)
+
+    def host(self, meter: int) -> str:
+        """The address at which a meter answers."""
+        return ".".join(str(octet) for octet in (FIRST_ADDRESS + meter).to_bytes(4, "big"))
+
+    def meter_at(self, host: str) -> int | None:
+        """The meter that answers at an address, or None for an address of nobody's."""
+        meter = int.from_bytes(bytes(int(part) for part in host.split(".")), "big") - FIRST_ADDRESS
+        return meter if 0 <= meter < len(self) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """What hangs where, before columns are drawn: ``homes`` consumers of each transformer, in order."""
+
+    homes: NDArray[np.int64]
+    rating_kva: NDArray[np.int32]
+    feeder: NDArray[np.int32]
+    divisions: tuple[Division, ...]
+    substations: tuple[Substation, ...]
+    feeders: tuple[Feeder, ...]
+
+
+def town_of(name: str, seed: int, places: Places) -> Town:
+    """Draw the columns of a town whose places are given."""
+    consumers, transformers = int(places.homes.sum()), len(places.homes)
+    meters = np.arange(consumers + transformers)
+    mean = load.mean_wh_day(seed, meters[:consumers])
+    power_factor = 0.86 + 0.12 * draws.uniform(seed, "power-factor", meters)
+    phase = (draws.bits(seed, "phase", meters) % 3).astype(np.uint8)
+    phase[consumers:] = 3
+    sanctioned = 1000 * np.clip(np.rint(mean * _MEAN_LOAD_FACTOR / 24_000), 1, 10)
+    return Town(
+        name=name,
+        seed=seed,
+        consumers=consumers,
+        transformer=np.concatenate(
+            [np.repeat(np.arange(transformers), places.homes), np.arange(transformers)]
+        ).astype(np.int32),
+        phase=phase,
+        mean_wh_day=mean,
+        va_per_1024_w=np.rint(1024 / power_factor).astype(np.int64),
+        sanctioned_w=np.concatenate([sanctioned, 800 * places.rating_kva]).astype(np.int32),
+        rating_kva=places.rating_kva,
+        feeder=places.feeder,
+        divisions=places.divisions,
+        substations=places.substations,
+        feeders=places.feeders,
+    )
+
+
+def _transformer_sizes(seed: int, consumers: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Homes and rating of as many transformers as ``consumers`` need; the last one takes what is left."""
+    homes: list[int] = []
+    ratings: list[int] = []
+    left = consumers
+    shares = np.cumsum(_TRANSFORMER_SHARE)
+    while left > 0:
+        number = len(homes)
+        size = int(np.searchsorted(shares, draws.uniform(seed, "size", number)[0]))
+        size = min(size, len(TRANSFORMER_KVA) - 1)
+        spread = np.exp(_CONSUMER_SPREAD_LOG_SD * draws.normal(seed, "spread", number)[0])
+        homes.append(min(left, max(1, round(_CONSUMERS_OF_KVA[size] * spread))))
+        ratings.append(TRANSFORMER_KVA[size])
+        left -= homes[-1]
+    return np.asarray(homes, np.int64), np.asarray(ratings, np.int32)
+
+
+def mohalla(seed: int, consumers: int) -> Town:
+    """A town of ``consumers`` homes on as many transformers, feeders and substations as they need.
+
+    Raises ValueError unless 1 <= consumers and all meters fit into MOST_METERS.
+    """
+    if not 1 <= consumers <= MOST_METERS // 2:
+        raise ValueError(f"a town has 1 to {MOST_METERS // 2} consumer meters, not {consumers}")
+    homes, rating = _transformer_sizes(seed, consumers)
+    feeder = (np.arange(len(homes)) // TRANSFORMERS_A_FEEDER).astype(np.int32)
+    feeders = int(feeder[-1]) + 1
+    substations = -(-feeders // FEEDERS_A_SUBSTATION)
+    return town_of(
+        "mohalla",
+        seed,
+        Places(
+            homes=homes,
+            rating_kva=rating,
+            feeder=feeder,
+            divisions=(Division(code="DIV-01", name="Bijlighar Parade", name_hi="बिजलीघर परेड"),),
+            substations=tuple(
+                Substation(code=f"SS-{n + 1:03}", name=f"33/11 kV substation {n + 1}", division="DIV-01")
+                for n in range(substations)
+            ),
+            feeders=tuple(
+                Feeder(
+                    code=f"FD-{n + 1:04}",
+                    name=f"11 kV feeder {n + 1}",
+                    substation=f"SS-{n // FEEDERS_A_SUBSTATION + 1:03}",
+                    limit_a=_FEEDER_LIMIT_A,
+                )
+                for n in range(feeders)
+            ),
+        ),
+    )
