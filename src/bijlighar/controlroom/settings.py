@@ -1,0 +1,199 @@
+"""Settings: one TOML file, then the environment (``BIJLIGHAR_…``), then flags; the later one wins.
+
+Each field of ``Settings`` is one key of the file and, in capitals with the prefix ``BIJLIGHAR_``, one variable of
+the environment. docs/operating.md explains each; tests/house/test_docs.py holds it to that.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+ENVIRONMENT_PREFIX = "BIJLIGHAR_"
+
+SECRET_SETTINGS = frozenset({"master_key"})
+"""Never printed, never logged, never written into the file that child processes read."""
+
+LONGEST_SOCKET_PATH_OCTETS = 100
+"""A Unix socket's path ends at 107 octets (sun_path of Linux); ZeroMQ needs a few of them."""
+
+
+class SettingsRefused(ValueError):
+    """The settings are wrong. ``key`` names the setting, ``reason`` is one sentence."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"setting {key}: {reason}" if key else reason)
+        self.key = key
+        self.reason = reason
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set. Seconds, octets and counts as the names say; empty text means "the default"."""
+
+    data_dir: str = "var/bijlighar"
+    database_url: str = ""
+    master_key_file: str = ""
+    master_key: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8460
+    host_names: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    secure_cookies: bool = False
+    feed: str = ""
+    headends: int = 1
+    headend_metrics_port: int = 0
+    sessions_at_once: int = 64
+    backfill_days: int = 35
+    session_idle_s: int = 1_800
+    session_absolute_s: int = 43_200
+    sign_in_failures: int = 5
+    sign_in_lock_s: int = 300
+    live_clients: int = 200
+    clock_file: str = ""
+    town: str = ""
+    language: str = "en"
+    log_level: str = "info"
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _BOUNDS.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise SettingsRefused(name, f"{value} lies outside {low} to {high}")
+        for name, allowed in _WORDS.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise SettingsRefused(name, f"{value!r} is none of {', '.join(sorted(allowed))}")
+        if not self.data_dir:
+            raise SettingsRefused("data_dir", "names no directory")
+        if self.session_absolute_s < self.session_idle_s:
+            raise SettingsRefused("session_absolute_s", "is shorter than session_idle_s")
+        if len(self.feed_address.encode()) > LONGEST_SOCKET_PATH_OCTETS:
+            raise SettingsRefused(
+                "feed", "the data directory's path is too long for a socket; set feed to tcp://127.0.0.1:PORT"
+            )
+
+    @property
+    def data_path(self) -> Path:
+        """The data directory, absolute."""
+        return Path(self.data_dir).expanduser().absolute()
+
+    @property
+    def records_url(self) -> str:
+        """The SQLAlchemy URL of the records database."""
+        return self.database_url or f"sqlite:///{self.data_path / 'records.db'}"
+
+    @property
+    def feed_address(self) -> str:
+        """The ZeroMQ address at which the control room listens and head-ends publish."""
+        return self.feed or f"ipc://{self.data_path / 'feed'}"
+
+    @property
+    def master_key_path(self) -> Path:
+        """Where the master key stands when the environment does not give it."""
+        return Path(self.master_key_file).expanduser() if self.master_key_file else self.data_path / "master.key"
+
+
+_BOUNDS: dict[str, tuple[int, int]] = {
+    "port": (1, 65_535),
+    "headends": (1, 64),
+    "headend_metrics_port": (0, 65_535),
+    "sessions_at_once": (1, 10_000),
+    "backfill_days": (1, 400),
+    "session_idle_s": (60, 86_400),
+    "session_absolute_s": (300, 604_800),
+    "sign_in_failures": (1, 100),
+    "sign_in_lock_s": (1, 86_400),
+    "live_clients": (1, 10_000),
+}
+_WORDS: dict[str, frozenset[str]] = {
+    "log_level": frozenset({"debug", "info", "warning", "error"}),
+    "language": frozenset({"en", "hi"}),
+}
+
+
+def load_settings(
+    file: Path | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The effective settings. Flags that are None count as not given.
+
+    Raises SettingsRefused with the key at fault.
+    """
+    values: dict[str, Any] = _from_file(file) if file is not None else {}
+    values |= _from_environment(os.environ if environment is None else environment)
+    values |= {key: value for key, value in (flags or {}).items() if value is not None}
+    known = set(Settings.__struct_fields__)
+    for key in values.keys() - known:
+        raise SettingsRefused(key, "is not known")
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as problem:
+        if isinstance(problem.__cause__, SettingsRefused):
+            raise problem.__cause__ from None
+        reason, _, where = str(problem).partition(" - at `$.")
+        raise SettingsRefused(where.rstrip("`").partition("[")[0], reason) from None
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise SettingsRefused("", f"the settings file {file} cannot be read: {problem.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise SettingsRefused("", f"the settings file {file} is not TOML: {problem}") from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Settings):
+        text = environment.get(ENVIRONMENT_PREFIX + field.name.upper())
+        if text is not None:
+            found[field.name] = _listed(text) if field.name == "host_names" else text
+    return found
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def effective(settings: Settings) -> dict[str, Any]:
+    """Every setting with its effective value, secrets replaced by "set" or ""."""
+    shown = msgspec.to_builtins(settings)
+    for name in SECRET_SETTINGS:
+        shown[name] = "set" if shown[name] else ""
+    shown["database_url"] = _without_password(settings.records_url)
+    shown["feed"] = settings.feed_address
+    shown["data_dir"] = str(settings.data_path)
+    shown["master_key_file"] = str(settings.master_key_path)
+    result: dict[str, Any] = shown
+    return result
+
+
+def _without_password(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    credentials, at, place = rest.rpartition("@")
+    if not at or not separator:
+        return url
+    return f"{scheme}://{credentials.partition(':')[0]}@{place}"
+
+
+def for_children(settings: Settings) -> bytes:
+    """The settings as JSON for a child process's file, without secrets: those go through its environment."""
+    return msgspec.json.encode(msgspec.structs.replace(settings, **dict.fromkeys(SECRET_SETTINGS, "")))
+
+
+def from_parent(octets: bytes, *, environment: Mapping[str, str] | None = None) -> Settings:
+    """What ``for_children`` wrote, with the secrets of the environment."""
+    settings = msgspec.json.decode(octets, type=Settings)
+    secrets = {
+        name: value
+        for name, value in _from_environment(os.environ if environment is None else environment).items()
+        if name in SECRET_SETTINGS
+    }
+    return msgspec.structs.replace(settings, **secrets)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bijlighar.controlroom.settings import (
+    SECRET_SETTINGS,
+    Settings,
+    SettingsRefused,
+    effective,
+    for_children,
+    from_parent,
+    load_settings,
+)
+
+
+def _file(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "bijlighar.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_flags_win_over_environment_and_environment_over_the_file(tmp_path: Path) -> None:
+    file = _file(tmp_path, 'port = 1111\nheadends = 2\nlanguage = "hi"\n')
+    settings = load_settings(
+        file, environment={"BIJLIGHAR_PORT": "2222", "BIJLIGHAR_HEADENDS": "3"}, flags={"port": 3333, "host": None}
+    )
+    assert (settings.port, settings.headends, settings.language, settings.host) == (3333, 3, "hi", "127.0.0.1")
+
+
+def test_host_names_are_listed_with_commas_in_the_environment() -> None:
+    settings = load_settings(environment={"BIJLIGHAR_HOST_NAMES": "meters.kesco.example, localhost"})
+    assert settings.host_names == ("meters.kesco.example", "localhost")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "reason"),
+    [
+        ("prot = 1", "prot", "is not known"),
+        ("port = 0", "port", "outside"),
+        ('port = "many"', "port", "int"),
+        ("headends = true", "headends", "int"),
+        ('log_level = "loud"', "log_level", "none of"),
+        ("session_idle_s = 1000\nsession_absolute_s = 500", "session_absolute_s", "shorter"),
+        ('data_dir = ""', "data_dir", "no directory"),
+        ("host_names = [1]", "host_names", "str"),
+        (f'data_dir = "/{"x" * 120}"', "feed", "too long"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, text: str, key: str, reason: str) -> None:
+    with pytest.raises(SettingsRefused) as refused:
+        load_settings(_file(tmp_path, text), environment={})
+    assert refused.value.key == key
+    assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["port = = 1", "\xff"])
+def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(SettingsRefused, match="not TOML"):
+        load_settings(path, environment={})
+
+
+def test_a_missing_file_is_refused_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(SettingsRefused, match=r"absent\.toml"):
+        load_settings(tmp_path / "absent.toml", environment={})
+
+
+def test_secrets_are_neither_shown_nor_written_for_children() -> None:
+    secret = "5" * 64
+    settings = load_settings(
+        environment={"BIJLIGHAR_MASTER_KEY": secret},
+        flags={"database_url": "postgresql+psycopg://bijlighar:hidden@db/records"},
+    )
+    shown = str(effective(settings))
+    assert secret not in shown
+    assert "hidden" not in shown
+    assert "postgresql+psycopg://bijlighar@db/records" in shown
+    assert secret.encode() not in for_children(settings)
+    assert SECRET_SETTINGS <= set(Settings.__struct_fields__)
+
+
+def test_a_child_has_the_parents_settings_and_the_secrets_of_its_environment() -> None:
+    settings = load_settings(environment={"BIJLIGHAR_MASTER_KEY": "ab" * 32, "BIJLIGHAR_PORT": "9000"})
+    assert from_parent(for_children(settings), environment={"BIJLIGHAR_MASTER_KEY": "ab" * 32}) == settings
+
+
+def test_every_effective_setting_is_a_key_of_the_file(tmp_path: Path) -> None:
+    assert set(effective(Settings())) == {field.name for field in msgspec.structs.fields(Settings)}
