@@ -1,4 +1,4 @@
-"""COSEM date-time: 12 octets, and the two signs of the deviation (IEC 62056-6-2, 4.1.6.1).
+"""COSEM date-time: 12 octets, and the two signs of the deviation (IEC 62056-6-2).
 
 By the standard, deviation is UTC minus local time, so India has -330. Fielded Indian meters send +330. Which of
 the two a meter uses is a property of its model, so the sign is an argument here, never a guess.

@@ -117,7 +117,7 @@ _STRINGS: dict[Tag, Callable[[Value], bytes]] = {
 
 
 def _append_compact(parts: list[bytes], elements: tuple[Data, ...], depth: int) -> None:
-    """Contents description of the first element, then all contents without tags (IEC 62056-6-2, 4.1.5)."""
+    """Contents description of the first element, then all contents without tags (IEC 62056-6-2)."""
     description = _description(elements[0], depth + 1) if elements else _TAGS[Tag.NULL_DATA]
     contents: list[bytes] = []
     for element in elements:

@@ -1,4 +1,4 @@
-"""Lengths and counts of A-XDR: one octet up to 127, or 80h + n and then n octets (IEC 61334-6, 6.1)."""
+"""Lengths and counts of A-XDR: one octet up to 127, or 80h + n and then n octets (IEC 61334-6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Typed values of COSEM attributes: the Data choice of IEC 62056-6-2, 4.1.5."""
+"""Typed values of COSEM attributes: the Data choice of IEC 62056-6-2."""
 
 from __future__ import annotations
 

@@ -1,0 +1,87 @@
+"""The TCP wrapper: version 1, source and destination wPort, length, APDU (IEC 62056-47).
+
+``WrapperLink`` is one end of such a link. ``receive_data`` only stores; ``next_apdu`` parses. What a link offers
+(``frame``, ``receive_data``, ``next_apdu``, ``peer_address``) is all that an association knows of it, so that
+HDLC can take its place.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from bijlighar.dlms.errors import LocalProtocolError, Malformed, RemoteProtocolError, TooLarge
+from bijlighar.dlms.limits import MAX_BUFFERED_OCTETS, MAX_FRAME_OCTETS
+
+WRAPPER_VERSION = 1
+HEADER_OCTETS = 8
+_HEADER = Struct(">HHHH")
+
+
+class WrapperLink:
+    """One end of a wrapper link.
+
+    ``own_address`` and ``peer_address`` are wPorts; a peer of None is learnt from the first frame.
+    ``max_octets`` bounds the APDU of a received frame and may be changed once a PDU size is negotiated.
+    """
+
+    __slots__ = ("_octets", "_offset", "_own_address", "max_octets", "peer_address")
+
+    def __init__(self, own_address: int, peer_address: int | None, max_octets: int = MAX_FRAME_OCTETS) -> None:
+        self._own_address = own_address
+        self.peer_address = peer_address
+        self.max_octets = max_octets
+        self._octets = b""
+        self._offset = 0
+
+    def frame(self, apdu: bytes) -> bytes:
+        """``apdu`` with its header. Raises LocalProtocolError when it does not fit or nobody is addressed."""
+        size = len(apdu)
+        if size > MAX_FRAME_OCTETS:
+            raise LocalProtocolError(f"an APDU of {size} octets does not fit a wrapper frame")
+        if self.peer_address is None:
+            raise LocalProtocolError("the peer has not spoken yet, its address is unknown")
+        return _HEADER.pack(WRAPPER_VERSION, self._own_address, self.peer_address, size) + apdu
+
+    def receive_data(self, octets: bytes) -> None:
+        """Store what came. Raises TooLarge beyond MAX_BUFFERED_OCTETS unparsed octets."""
+        waiting = self._octets
+        if waiting:
+            octets = waiting[self._offset :] + octets
+            self._offset = 0
+        self._octets = octets
+        if len(octets) > MAX_BUFFERED_OCTETS:
+            raise TooLarge(f"{len(octets)} octets wait unparsed, more than {MAX_BUFFERED_OCTETS}")
+
+    def next_apdu(self) -> bytes | None:
+        """The APDU of the next whole frame, or None. Raises RemoteProtocolError."""
+        octets, offset = self._octets, self._offset
+        held = len(octets) - offset
+        if held < HEADER_OCTETS:
+            return None
+        version, source, destination, size = _HEADER.unpack_from(octets, offset)
+        if version != WRAPPER_VERSION or source != self.peer_address or destination != self._own_address:
+            self._judge(version, source, destination)
+        if not 0 < size <= self.max_octets:
+            raise TooLarge(f"a frame of {size} octets, allowed are 1 to {self.max_octets}")
+        end = offset + HEADER_OCTETS + size
+        if held < HEADER_OCTETS + size:
+            return None
+        if end == len(octets):
+            self._octets, self._offset = b"", 0
+        else:
+            self._offset = end
+        return octets[offset + HEADER_OCTETS : end]
+
+    def _judge(self, version: int, source: int, destination: int) -> None:
+        if version != WRAPPER_VERSION:
+            raise Malformed(f"wrapper version {version}, not {WRAPPER_VERSION}")
+        if destination != self._own_address:
+            raise RemoteProtocolError(f"a frame for wPort {destination}, here is {self._own_address}")
+        if self.peer_address is not None:
+            raise RemoteProtocolError(f"a frame from wPort {source}, the peer is {self.peer_address}")
+        self.peer_address = source
+
+    @property
+    def trailing_octets(self) -> bytes:
+        """What was received and is not parsed yet."""
+        return self._octets[self._offset :]
