@@ -66,16 +66,16 @@ class Registers:
 
     def import_wh(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """The active import register, ``int64[instant]`` in Wh."""
-        return np.asarray(self._start_wh("import-start", meter) + self.drawn_wh(meter, instants_s))
+        return np.asarray(self.start_wh(meter) + self.drawn_wh(meter, instants_s))
 
     def import_vah(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """The apparent import register, ``int64[instant]`` in VAh."""
         apparent = self.apparent(meter, self.drawn_wh(meter, instants_s))
-        return np.asarray(self._start_wh("import-start", meter) + apparent)
+        return np.asarray(self.start_wh(meter) + apparent)
 
     def export_wh(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """The active export register in Wh: nobody exports, so it stands where the factory's test left it."""
-        return np.full(len(instants_s), self._start_wh("export-start", meter))
+        return np.full(len(instants_s), self._left_by_test_wh("export-start", meter))
 
     def apparent(self, meter: int, active: NDArray[np.int64]) -> NDArray[np.int64]:
         """Apparent energy or power that belongs to an active one, at the meter's power factor."""
@@ -117,7 +117,11 @@ class Registers:
     def _with_losses(self, energy_wh: NDArray[np.int64]) -> NDArray[np.int64]:
         return energy_wh * (1000 + self.town.loss_permille) // 1000
 
-    def _start_wh(self, subject: str, meter: int) -> int:
+    def start_wh(self, meter: int) -> int:
+        """Where the import registers, active and apparent, stood at installation."""
+        return self._left_by_test_wh("import-start", meter)
+
+    def _left_by_test_wh(self, subject: str, meter: int) -> int:
         return int(draws.bits(self.town.seed, subject, meter)[0] % _FACTORY_TEST_WH)
 
     def _homes_wh(self, homes: NDArray[np.int64], instants_s: NDArray[np.int64]) -> NDArray[np.int64]:

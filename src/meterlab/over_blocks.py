@@ -1,0 +1,103 @@
+"""One meter over blocks: the columns of its block load profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+
+from meterlab.quantities import (
+    MILLI,
+    PHASES,
+    Numbers,
+    Quantity,
+    Source,
+    current_ma,
+    nominal_ma,
+    reactive,
+    signal_dbm,
+)
+from meterlab.voltage import voltage_mv
+
+
+class Blocks:
+    """One meter over blocks that end at ``ends_s``, ascending, each ``period_s`` long."""
+
+    def __init__(self, source: Source, meter: int, ends_s: Numbers, period_s: int) -> None:
+        self.meter, self.ends_s, self.period_s = meter, ends_s, period_s
+        self.town, self.registers = source.town, source.registers
+        self.edges_s = np.concatenate([ends_s[:1] - period_s, ends_s])
+
+    @cached_property
+    def drawn(self) -> Numbers:
+        """Energy since installation at the edges of the blocks."""
+        return self.registers.drawn_wh(self.meter, self.edges_s)
+
+    @cached_property
+    def _phases(self) -> Numbers:
+        return self.registers.phases_wh(self.meter, self.edges_s)
+
+    @cached_property
+    def mean_va(self) -> Numbers:
+        """Mean apparent power of each block."""
+        return np.diff(self.registers.apparent(self.meter, self.drawn)) * 3600 // self.period_s
+
+    def voltage_mv(self, phase: int, mean_va: Numbers) -> Numbers:
+        """Mean voltage of each block."""
+        return voltage_mv(self.town, self.meter, phase, self.ends_s - self.period_s, nominal_ma(mean_va))
+
+    def current_ma(self, phase: int, mean_va: Numbers) -> Numbers:
+        """Mean current of each block."""
+        return current_ma(mean_va, self.voltage_mv(phase, mean_va))
+
+    def phase_va(self, phase: int) -> Numbers:
+        """Mean apparent power of each block in one phase of a transformer meter."""
+        return np.diff(self.registers.apparent(self.meter, self._phases[phase])) * 3600 // self.period_s
+
+    @property
+    def phase(self) -> int:
+        """The phase of a home."""
+        return int(self.town.phase[self.meter])
+
+    def none(self) -> Numbers:
+        """Nothing at every edge."""
+        return np.zeros(len(self.edges_s), np.int64)
+
+
+_BlockReader = Callable[[Blocks], Quantity]
+
+
+def _edges(values: Numbers) -> Quantity:
+    return Quantity(values=values, edges=True)
+
+
+def _phase_current(phase: int) -> _BlockReader:
+    return lambda v: Quantity(values=v.current_ma(phase, v.phase_va(phase)), exponent=MILLI)
+
+
+def _phase_voltage(phase: int) -> _BlockReader:
+    return lambda v: Quantity(values=v.voltage_mv(phase, v.phase_va(phase)), exponent=MILLI)
+
+
+_OVER_BLOCKS: dict[str, _BlockReader] = {
+    "clock": lambda v: Quantity(values=v.ends_s),
+    "block-voltage": lambda v: Quantity(values=v.voltage_mv(v.phase, v.mean_va), exponent=MILLI),
+    "block-current": lambda v: Quantity(values=v.current_ma(v.phase, v.mean_va), exponent=MILLI),
+    "block-import": lambda v: _edges(v.registers.import_wh(v.meter, v.edges_s)),
+    "block-import-apparent": lambda v: _edges(v.registers.import_vah(v.meter, v.edges_s)),
+    "block-export": lambda v: _edges(v.none()),
+    "block-export-apparent": lambda v: _edges(v.none()),
+    "block-q1": lambda v: _edges(reactive(v.town, v.meter, v.drawn)),
+    "meter-health": lambda v: Quantity(values=np.zeros(len(v.ends_s), np.int64)),
+    "signal": lambda v: Quantity(values=signal_dbm(v.town, v.meter, v.ends_s)),
+    **{f"block-q{quadrant}": (lambda v: _edges(v.none())) for quadrant in (2, 3, 4)},
+    **{f"block-current-{letter}": _phase_current(phase) for letter, phase in PHASES.items()},
+    **{f"block-voltage-{letter}": _phase_voltage(phase) for letter, phase in PHASES.items()},
+}
+
+
+def over_blocks(view: Blocks, name: str) -> Quantity | None:
+    """A quantity of the block load profile by its name in the meter model, or None."""
+    read = _OVER_BLOCKS.get(name)
+    return None if read is None else read(view)

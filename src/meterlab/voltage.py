@@ -1,0 +1,67 @@
+"""Voltage at the meters, and the evenings on which it sags.
+
+Assumed: a transformer wanders by about 1.5 % from half hour to half hour, sags 40 V on one evening in twelve, and
+a home loses a little more with its own current. Sags are what the voltage logs tell as events 9 and 10.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meterlab import draws
+from meterlab.calendar import DAY_S, KOLKATA_S, SLOT_S, midnight_s
+from meterlab.town import Town
+
+NOMINAL_MV = 231_000
+_WANDER_MV = 3_400
+_MOST_WANDER_MV = 12_000
+_SAG_MV = 40_000
+_SAG_SHARE = 1 / 12
+_SAG_FROM_S = 19 * 3600
+_SAG_STARTS_WITHIN_S = 2 * 3600
+_SAG_LASTS_S = (20 * 60, 100 * 60)
+_MINUTE_MV = 350
+_DROP_MV_PER_A = (80, 350)
+
+
+def sags(town: Town, transformer: int, first_day: int, last_day: int) -> list[tuple[int, int]]:
+    """Low-voltage intervals ``[begin_s, end_s)`` that began on days ``[first_day, last_day]``, in order."""
+    days = np.arange(first_day, last_day + 1)
+    drawn = draws.uniform(town.seed, "sag", transformer, days)
+    begins = _SAG_FROM_S + _SAG_STARTS_WITHIN_S * draws.uniform(town.seed, "sag-begin", transformer, days)
+    lasts = np.interp(draws.uniform(town.seed, "sag-lasts", transformer, days), [0, 1], _SAG_LASTS_S)
+    return [
+        (midnight_s(int(days[at])) + int(begins[at]), midnight_s(int(days[at])) + int(begins[at] + lasts[at]))
+        for at in np.flatnonzero(drawn < _SAG_SHARE)
+    ]
+
+
+def voltage_mv(
+    town: Town, meter: int, phase: int, instants_s: NDArray[np.int64], current_ma: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Mean voltage of the half hours that hold the instants, ``int64[instant]``."""
+    transformer = int(town.transformer[meter])
+    slots = (instants_s + KOLKATA_S) // SLOT_S
+    wander = _WANDER_MV * draws.normal(town.seed, f"voltage-{phase}", transformer, slots)
+    drop = np.interp(draws.uniform(town.seed, "drop", meter), [0, 1], _DROP_MV_PER_A)
+    level = NOMINAL_MV + np.clip(wander, -_MOST_WANDER_MV, _MOST_WANDER_MV)
+    if town.is_consumer(meter):
+        level = level - drop * current_ma / 1000
+    if len(instants_s):
+        days = (instants_s + KOLKATA_S) // DAY_S
+        for begin, end in sags(town, transformer, int(days.min()) - 1, int(days.max())):
+            level[(begin <= instants_s) & (instants_s < end)] -= _SAG_MV
+    return np.rint(level).astype(np.int64)
+
+
+def minute_wander_mv(town: Town, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What a snapshot sees beside the mean of its half hour."""
+    drawn = draws.normal(town.seed, "voltage-minute", meter, instants_s // 60)
+    return np.rint(_MINUTE_MV * drawn).astype(np.int64)
+
+
+def frequency_millihz(town: Town, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+    """One frequency for the whole town, within the 49.90 to 50.05 Hz that the grid code asks for."""
+    drawn = draws.uniform(town.seed, "frequency", 0, instants_s // 10)
+    return np.rint(49_900 + 150 * drawn).astype(np.int64)
