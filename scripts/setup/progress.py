@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SILENT_S = 15.0
 """Without a terminal a running step says how far it is at most this often, so that a log stays short."""
 
-KEPT_LINES = 25
-"""Lines of a failed command that are shown: enough for its own explanation, short enough to be read."""
+FIRST_LINES, LAST_LINES = 12, 15
+"""Lines of a failed command that are shown: some tools explain at once, some at the end, and talk in between."""
 
 _NO_NETWORK = re.compile(
     r"Temporary failure in name resolution|Could not resolve|Name or service not known|Max retries exceeded"
@@ -76,7 +76,8 @@ def run(
     """
     progress = Progress(label)
     arguments = [str(part) for part in command]
-    last: deque[str] = deque(maxlen=KEPT_LINES)
+    first: list[str] = []
+    last: deque[str] = deque(maxlen=LAST_LINES)
     with subprocess.Popen(
         arguments,
         cwd=cwd,
@@ -89,17 +90,17 @@ def run(
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            last.append(line.rstrip())
+            (first if len(first) < FIRST_LINES else last).append(line.rstrip())
             state = state_of(line)
             if state is not None:
                 progress.show(state)
     progress.end()
     if process.returncode != 0:
-        raise CannotGoOn(_why(arguments, process.returncode, list(last)))
+        raise CannotGoOn(_why(arguments, process.returncode, [*first, *last]))
 
 
-def _why(arguments: list[str], status: int, last: list[str]) -> str:
-    text = "\n".join(f"    {line}" for line in last if line)
+def _why(arguments: list[str], status: int, said: list[str]) -> str:
+    text = "\n".join(f"    {line}" for line in said if line)
     if _NO_NETWORK.search(text):
         cause = "A package could not be fetched. Is there a network, and does it reach the package index?"
     else:

@@ -1,0 +1,137 @@
+"""A head-end that nobody here wrote: the gurux-dlms client reads one meter as a JSON file says.
+
+Runs in the environment of external peers, as a process of its own: `python gurux_client.py READ.json`. Prints one
+JSON object with what it read; integers stay integers, octets become hex, a clock becomes its wall fields.
+The product never imports this file or what it imports.
+"""
+
+import datetime as dt
+import json
+import socket
+import sys
+from pathlib import Path
+
+from gurux_dlms import GXByteBuffer, GXDateTime, GXReplyData
+from gurux_dlms.enums import Authentication, InterfaceType, ObjectType, Security
+from gurux_dlms.objects import GXDLMSClock, GXDLMSData, GXDLMSProfileGeneric, GXDLMSRegister
+from gurux_dlms.secure import GXDLMSSecureClient
+
+ANSWER_S = 20.0
+"""A virtual meter without radio answers within milliseconds; this only ends a test that hangs."""
+
+OBJECTS = {1: GXDLMSData, 3: GXDLMSRegister, 7: GXDLMSProfileGeneric, 8: GXDLMSClock}
+
+
+class Line:
+    """The client and its socket."""
+
+    def __init__(self, wanted):
+        self.client = GXDLMSSecureClient(
+            True,
+            wanted["client_address"],
+            1,
+            Authentication(wanted["mechanism"]),
+            bytes.fromhex(wanted["secret"]) or None,
+            InterfaceType.WRAPPER,
+        )
+        if wanted["ciphered"]:
+            ciphering = self.client.ciphering
+            ciphering.security = Security.AUTHENTICATION_ENCRYPTION
+            ciphering.systemTitle = bytes.fromhex(wanted["system_title"])
+            ciphering.blockCipherKey = bytes.fromhex(wanted["encryption_key"])
+            ciphering.authenticationKey = bytes.fromhex(wanted["authentication_key"])
+            ciphering.invocationCounter = wanted["invocation_counter"]
+        self.client.maxReceivePDUSize = wanted["max_pdu"]
+        self.socket = socket.create_connection((wanted["host"], wanted["port"]), timeout=ANSWER_S)
+
+    def ask(self, frames):
+        """Send one request and collect the whole answer, blocks included."""
+        reply = GXReplyData()
+        for frame in frames if isinstance(frames, list) else [frames]:
+            reply.clear()
+            self._exchange(frame, reply)
+            while reply.isMoreData():
+                self._exchange(self.client.receiverReady(reply), reply)
+        if reply.error:
+            raise RuntimeError(f"the meter answered with error {reply.error}")
+        return reply
+
+    def _exchange(self, frame, reply):
+        self.socket.sendall(bytes(frame))
+        received = GXByteBuffer()
+        while True:
+            octets = self.socket.recv(4096)
+            if not octets:
+                raise ConnectionError("the meter closed the connection")
+            received.set(octets)
+            if self.client.getData(received, reply, None):
+                return
+
+    def open(self):
+        """Associate; with a high level of security prove each other's knowledge."""
+        reply = self.ask(self.client.aarqRequest())
+        self.client.parseAareResponse(reply.data)
+        if self.client.authentication > Authentication.LOW:
+            reply = self.ask(self.client.getApplicationAssociationRequest())
+            self.client.parseApplicationAssociationResponse(reply.data)
+
+    def read(self, target, attribute):
+        """One attribute, as gurux understands it."""
+        reply = self.ask(self.client.read(target, attribute))
+        return self.client.updateValue(target, attribute, reply.value)
+
+    def close(self):
+        """Release and leave."""
+        self.ask(self.client.releaseRequest())
+        self.socket.close()
+
+
+def plain(found):
+    """What JSON can carry."""
+    if isinstance(found, GXDateTime):
+        return found.value.replace(tzinfo=None).isoformat()
+    if isinstance(found, dt.datetime):
+        return found.replace(tzinfo=None).isoformat()
+    if isinstance(found, bytes | bytearray):
+        return bytes(found).hex()
+    if isinstance(found, list | tuple):
+        return [plain(item) for item in found]
+    return found if found is None or isinstance(found, str | bool | float) else int(found)
+
+
+def object_named(class_id, obis):
+    """An object of gurux for a class and a name."""
+    return OBJECTS[class_id](obis)
+
+
+def profile_rows(line, wanted):
+    """The columns of a profile, and its rows between two wall times."""
+    profile = GXDLMSProfileGeneric(wanted["obis"])
+    line.read(profile, 3)
+    start, end = (dt.datetime.fromisoformat(wanted[name]) for name in ("from", "to"))
+    reply = line.ask(line.client.readRowsByRange(profile, start, end))
+    line.client.updateValue(profile, 2, reply.value)
+    columns = [
+        [int(entry.objectType), entry.logicalName, how.attributeIndex] for entry, how in profile.captureObjects
+    ]
+    return {"columns": columns, "rows": [plain(row) for row in profile.buffer]}
+
+
+def main():
+    """Read everything that was asked for."""
+    wanted = json.loads(Path(sys.argv[1]).read_text())
+    line = Line(wanted)
+    line.open()
+    read = []
+    for class_id, obis, attribute in wanted["attributes"]:
+        target = object_named(ObjectType(class_id), obis)
+        if class_id == ObjectType.REGISTER and attribute == 2:
+            line.read(target, 3)
+        read.append(plain(line.read(target, attribute)))
+    profiles = [profile_rows(line, profile) for profile in wanted["profiles"]]
+    line.close()
+    print(json.dumps({"attributes": read, "profiles": profiles}))
+
+
+if __name__ == "__main__":
+    main()
