@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from scripts.setup import __main__ as setup
-from scripts.setup import pages, stamps
+from scripts.setup import debian, environments, pages, stamps
 from scripts.setup.progress import ROOT, CannotGoOn, run
 
 
@@ -75,3 +75,30 @@ def test_the_pages_are_made_of_what_is_written_not_of_what_is_fetched():
     sources = {str(file.relative_to(ROOT)) for file in pages._sources()}
     assert "web/package-lock.json" in sources
     assert not any("node_modules" in name for name in sources)
+
+
+def test_a_debian_without_venv_is_told_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(environments.importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(CannotGoOn, match="apt-get install python3-venv"):
+        environments._ensure(tmp_path / ".venv")
+
+
+def test_an_old_python_is_refused_by_its_version(tmp_path, monkeypatch):
+    monkeypatch.setattr(environments, "MINIMUM_PYTHON", (99, 0))
+    with pytest.raises(CannotGoOn, match=r"Python 99.0 or newer is needed; this is 3\."):
+        environments._ensure(tmp_path / ".venv")
+
+
+def test_a_machine_that_is_no_debian_is_told_what_is_needed(tmp_path, monkeypatch):
+    monkeypatch.setattr(debian, "CHROMIUM", tmp_path / "chromium")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CannotGoOn, match="install chromium"):
+        debian.install_chromium()
+
+
+def test_what_is_installed_is_not_installed_again(tmp_path, monkeypatch, capsys):
+    (tmp_path / "chromium").touch()
+    monkeypatch.setattr(debian, "CHROMIUM", tmp_path / "chromium")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    debian.install_chromium()
+    assert capsys.readouterr().out == ""
