@@ -71,6 +71,11 @@ class SecureChannel:
         self._end = min(first_counter + count, MAX_COUNTER + 1)
         self.last_accepted = -1
 
+    @property
+    def own_title(self) -> bytes:
+        """Our system title."""
+        return self._title
+
     def learn_peer(self, title: bytes) -> None:
         """The peer's system title, from now on the only one."""
         self.peer_title = title

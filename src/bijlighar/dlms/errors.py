@@ -60,7 +60,11 @@ class StaleReply(RemoteProtocolError):
     """An answer to another question: wrong invoke-id or wrong block number."""
 
 
-class SuiteNotSupported(RemoteProtocolError):
+class NotSupported(RemoteProtocolError):
+    """A service or form of the standard that this package does not speak (yet)."""
+
+
+class SuiteNotSupported(NotSupported):
     """The peer uses a security suite other than 0. ``suite`` is its number."""
 
     def __init__(self, suite: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bijlighar.dlms.errors import Malformed, Truncated
+from bijlighar.dlms.errors import Malformed, NotSupported, Truncated
 from bijlighar.dlms.xdlms.get import NORMAL
 from bijlighar.dlms.xdlms.references import DESCRIPTOR_OCTETS, MethodRef, decode_descriptor
 from bijlighar.dlms.xdlms.results import ActionResult, DataAccessResult, named
@@ -49,12 +49,12 @@ class ActionAnswer:
 
 
 def decode_action_request(apdu: bytes) -> ActionRequest:
-    """Raises Malformed, Truncated. The parameter is not decoded here."""
+    """Raises Malformed, Truncated, NotSupported. The parameter is not decoded here."""
     offset = 3 + DESCRIPTOR_OCTETS
     if len(apdu) <= offset:
         raise Truncated("an action-request ends before its parameter")
     if apdu[1] != NORMAL:
-        raise Malformed(f"action-request choice {apdu[1]} is not supported")
+        raise NotSupported(f"action-request choice {apdu[1]} is not supported")
     class_id, obis, method = decode_descriptor(apdu, 3)
     parameter = apdu[offset + 1 :] if apdu[offset] else None
     if (len(apdu) > offset + 1) is not (parameter is not None):
@@ -63,12 +63,12 @@ def decode_action_request(apdu: bytes) -> ActionRequest:
 
 
 def decode_action_response(apdu: bytes) -> ActionAnswer:
-    """Raises Malformed, Truncated. The returned value is not decoded here."""
+    """Raises Malformed, Truncated, NotSupported. The returned value is not decoded here."""
     size = len(apdu)
     if size < 5:
         raise Truncated("an action-response ends within its head")
     if apdu[1] != NORMAL:
-        raise Malformed(f"action-response choice {apdu[1]} is not supported")
+        raise NotSupported(f"action-response choice {apdu[1]} is not supported")
     invoke, result = apdu[2], named(ActionResult, apdu[3])
     if apdu[4] == 0 and size == 5:
         return ActionAnswer(invoke, result)

@@ -7,7 +7,7 @@ from struct import Struct
 from struct import error as struct_error
 
 from bijlighar.dlms.axdr import encode_length, read_length
-from bijlighar.dlms.errors import Malformed, TooLarge, Truncated
+from bijlighar.dlms.errors import Malformed, NotSupported, TooLarge, Truncated
 from bijlighar.dlms.xdlms.references import (
     DESCRIPTOR_OCTETS,
     AttributeRef,
@@ -85,7 +85,7 @@ class GetBlock:
 
 
 def decode_get_request(apdu: bytes) -> GetRequest | GetNext:
-    """Raises Malformed, Truncated, TooLarge."""
+    """Raises Malformed, Truncated, TooLarge, NotSupported."""
     if len(apdu) < 3:
         raise Truncated("a get-request ends within its head")
     choice, invoke = apdu[1], apdu[2]
@@ -97,7 +97,7 @@ def decode_get_request(apdu: bytes) -> GetRequest | GetNext:
         if len(apdu) != _NEXT.size:
             raise Truncated(f"a get-request-next has {_NEXT.size} octets, not {len(apdu)}")
         return GetNext(invoke, _NEXT.unpack(apdu)[3])
-    raise Malformed(f"get-request choice {choice} is not supported")
+    raise NotSupported(f"get-request choice {choice} is not supported")
 
 
 def _trailing_selection(apdu: bytes, offset: int) -> Selection | None:
@@ -110,14 +110,14 @@ def _trailing_selection(apdu: bytes, offset: int) -> Selection | None:
 
 
 def decode_get_response(apdu: bytes) -> GetAnswer | GetBlock:
-    """Raises Malformed, Truncated. Values are not decoded here."""
+    """Raises Malformed, Truncated, NotSupported. Values are not decoded here."""
     if len(apdu) < 5:
         raise Truncated("a get-response ends within its head")
     choice, invoke = apdu[1], apdu[2]
     if choice == BLOCK:
         return _decode_block(apdu)
     if choice != NORMAL:
-        raise Malformed(f"get-response choice {choice} is not supported")
+        raise NotSupported(f"get-response choice {choice} is not supported")
     if apdu[3] == 0:
         return GetAnswer(invoke, apdu[4:])
     if apdu[3] != 1 or len(apdu) != 5:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bijlighar.dlms.errors import Malformed, Truncated
+from bijlighar.dlms.errors import NotSupported, Truncated
 from bijlighar.dlms.xdlms.get import NORMAL
 from bijlighar.dlms.xdlms.references import DESCRIPTOR_OCTETS, AttributeRef, decode_descriptor
 from bijlighar.dlms.xdlms.results import DataAccessResult, named
@@ -38,22 +38,22 @@ class SetAnswer:
 
 
 def decode_set_request(apdu: bytes) -> SetRequest:
-    """Raises Malformed, Truncated. The value is not decoded here."""
+    """Raises Truncated, NotSupported. The value is not decoded here."""
     offset = 3 + DESCRIPTOR_OCTETS
     if len(apdu) < offset + 2:
         raise Truncated("a set-request ends before its value")
     if apdu[1] != NORMAL:
-        raise Malformed(f"set-request choice {apdu[1]} is not supported")
+        raise NotSupported(f"set-request choice {apdu[1]} is not supported")
     class_id, obis, attribute = decode_descriptor(apdu, 3)
     if apdu[offset]:
-        raise Malformed("selective access with SET is not supported")
+        raise NotSupported("selective access with SET is not supported")
     return SetRequest(apdu[2], AttributeRef(class_id, obis, attribute), apdu[offset + 1 :])
 
 
 def decode_set_response(apdu: bytes) -> SetAnswer:
-    """Raises Malformed, Truncated."""
+    """Raises Truncated, NotSupported."""
     if len(apdu) != 4:
         raise Truncated(f"a set-response has 4 octets, not {len(apdu)}")
     if apdu[1] != NORMAL:
-        raise Malformed(f"set-response choice {apdu[1]} is not supported")
+        raise NotSupported(f"set-response choice {apdu[1]} is not supported")
     return SetAnswer(apdu[2], named(DataAccessResult, apdu[3]))

@@ -1,0 +1,181 @@
+"""Which move is legal in which state, for both roles: one table.
+
+A move is named after what is said. Each move is one role's own (a fault in it is the caller's) and the other's to
+hear (a fault in it is the peer's). A state is named after what has been said last and not been answered.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, IntEnum
+
+
+class Role(Enum):
+    """Client: asks, here the head-end. Server: answers, here the meter."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+class State(IntEnum):
+    """Where an association stands."""
+
+    IDLE = 0
+    ASSOCIATING = 1
+    CHALLENGED = 2
+    PROVING = 3
+    OPEN = 4
+    GETTING = 5
+    BETWEEN_BLOCKS = 6
+    SETTING = 7
+    ACTING = 8
+    RELEASING = 9
+    CLOSED = 10
+    FAILED = 11
+
+
+class Move(IntEnum):
+    """What one side says to the other."""
+
+    ASSOCIATE = 0
+    ACCEPT = 1
+    CHALLENGE = 2
+    REFUSE = 3
+    PROVE = 4
+    ACCEPT_PROOF = 5
+    REFUSE_PROOF = 6
+    GET = 7
+    ANSWER_GET = 8
+    GIVE_BLOCK = 9
+    GET_NEXT = 10
+    SET = 11
+    ANSWER_SET = 12
+    ACT = 13
+    ANSWER_ACT = 14
+    RELEASE = 15
+    ANSWER_RELEASE = 16
+    REPORT_EXCEPTION = 17
+    NOTIFY = 18
+    LOSE_CONNECTION = 19
+
+
+CLIENT_MOVES = frozenset(
+    {Move.ASSOCIATE, Move.PROVE, Move.GET, Move.GET_NEXT, Move.SET, Move.ACT, Move.RELEASE, Move.LOSE_CONNECTION}
+)
+"""What a client says, or is told by its caller; all else is the server's, with LOSE_CONNECTION for both."""
+
+Table = dict[Role, dict[State, dict[Move, State]]]
+
+TRANSITIONS: Table = {
+    Role.CLIENT: {
+        State.IDLE: {
+            Move.ASSOCIATE: State.ASSOCIATING,
+            Move.LOSE_CONNECTION: State.CLOSED,
+        },
+        State.ASSOCIATING: {
+            Move.ACCEPT: State.OPEN,
+            Move.CHALLENGE: State.CHALLENGED,
+            Move.REFUSE: State.CLOSED,
+            Move.REPORT_EXCEPTION: State.CLOSED,
+        },
+        State.CHALLENGED: {Move.PROVE: State.PROVING},
+        State.PROVING: {
+            Move.ACCEPT_PROOF: State.OPEN,
+            Move.REFUSE_PROOF: State.CLOSED,
+            Move.REPORT_EXCEPTION: State.CLOSED,
+        },
+        State.OPEN: {
+            Move.GET: State.GETTING,
+            Move.SET: State.SETTING,
+            Move.ACT: State.ACTING,
+            Move.RELEASE: State.RELEASING,
+            Move.NOTIFY: State.OPEN,
+            Move.LOSE_CONNECTION: State.CLOSED,
+        },
+        State.GETTING: {
+            Move.ANSWER_GET: State.OPEN,
+            Move.GIVE_BLOCK: State.BETWEEN_BLOCKS,
+            Move.REPORT_EXCEPTION: State.OPEN,
+            Move.NOTIFY: State.GETTING,
+        },
+        State.BETWEEN_BLOCKS: {Move.GET_NEXT: State.GETTING},
+        State.SETTING: {
+            Move.ANSWER_SET: State.OPEN,
+            Move.REPORT_EXCEPTION: State.OPEN,
+            Move.NOTIFY: State.SETTING,
+        },
+        State.ACTING: {
+            Move.ANSWER_ACT: State.OPEN,
+            Move.REPORT_EXCEPTION: State.OPEN,
+            Move.NOTIFY: State.ACTING,
+        },
+        State.RELEASING: {
+            Move.ANSWER_RELEASE: State.CLOSED,
+            Move.REPORT_EXCEPTION: State.CLOSED,
+            Move.NOTIFY: State.RELEASING,
+            Move.LOSE_CONNECTION: State.CLOSED,
+        },
+        State.CLOSED: {Move.LOSE_CONNECTION: State.CLOSED},
+        State.FAILED: {Move.LOSE_CONNECTION: State.FAILED},
+    },
+    Role.SERVER: {
+        State.IDLE: {
+            Move.ASSOCIATE: State.ASSOCIATING,
+            Move.LOSE_CONNECTION: State.CLOSED,
+        },
+        State.ASSOCIATING: {
+            Move.ACCEPT: State.OPEN,
+            Move.CHALLENGE: State.CHALLENGED,
+            Move.REFUSE: State.CLOSED,
+        },
+        State.CHALLENGED: {
+            Move.PROVE: State.PROVING,
+            Move.RELEASE: State.RELEASING,
+            Move.LOSE_CONNECTION: State.CLOSED,
+        },
+        State.PROVING: {
+            Move.ACCEPT_PROOF: State.OPEN,
+            Move.REFUSE_PROOF: State.CLOSED,
+        },
+        State.OPEN: {
+            Move.GET: State.GETTING,
+            Move.SET: State.SETTING,
+            Move.ACT: State.ACTING,
+            Move.RELEASE: State.RELEASING,
+            Move.NOTIFY: State.OPEN,
+            Move.LOSE_CONNECTION: State.CLOSED,
+        },
+        State.GETTING: {
+            Move.ANSWER_GET: State.OPEN,
+            Move.GIVE_BLOCK: State.BETWEEN_BLOCKS,
+            Move.REPORT_EXCEPTION: State.OPEN,
+            Move.NOTIFY: State.GETTING,
+            Move.LOSE_CONNECTION: State.CLOSED,
+        },
+        State.BETWEEN_BLOCKS: {
+            Move.GET_NEXT: State.GETTING,
+            Move.GET: State.GETTING,  # a client that drops a long read may ask for something else
+            Move.SET: State.SETTING,
+            Move.ACT: State.ACTING,
+            Move.RELEASE: State.RELEASING,
+            Move.NOTIFY: State.BETWEEN_BLOCKS,
+            Move.LOSE_CONNECTION: State.CLOSED,
+        },
+        State.SETTING: {
+            Move.ANSWER_SET: State.OPEN,
+            Move.REPORT_EXCEPTION: State.OPEN,
+            Move.NOTIFY: State.SETTING,
+            Move.LOSE_CONNECTION: State.CLOSED,
+        },
+        State.ACTING: {
+            Move.ANSWER_ACT: State.OPEN,
+            Move.REPORT_EXCEPTION: State.OPEN,
+            Move.NOTIFY: State.ACTING,
+            Move.LOSE_CONNECTION: State.CLOSED,
+        },
+        State.RELEASING: {Move.ANSWER_RELEASE: State.CLOSED},
+        State.CLOSED: {Move.LOSE_CONNECTION: State.CLOSED},
+        State.FAILED: {Move.LOSE_CONNECTION: State.FAILED},
+    },
+}
+"""Role → state → move → state. What is not written here is refused; a client without an answer that loses its
+connection has failed, a server has only lost its client."""
