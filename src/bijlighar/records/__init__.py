@@ -1,1 +1,5 @@
-"""What is kept: registry, readings in segments, contacts, jobs, people and sessions."""
+"""What is kept: registry, readings in segments, contacts, keys, jobs, people and sessions, audit, trials."""
+
+from bijlighar.records.records import Records
+
+__all__ = ["Records"]

@@ -1,0 +1,163 @@
+"""The queue of on-demand reads, shared by processes through the database.
+
+A claimed job belongs to one owner for a lease; each report renews it. When the owner dies, the lease lapses and
+the job waits again; after a few dead owners it fails, so that one poisonous job cannot stop the queue.
+"""
+
+from __future__ import annotations
+
+import json
+
+from sqlalchemy import Connection, RowMapping, exc, insert, select, update
+
+from bijlighar.cim.channels import ProfileKind
+from bijlighar.cim.exchange import JobState, ReadJob
+from bijlighar.cim.period import Period
+from bijlighar.records import tables
+from bijlighar.records.counters import UnknownMeter
+from bijlighar.records.database import Database
+
+LEASE_MS = 120_000
+"""A silent owner keeps a job this long: twice the slowest session, so that a slow meter is not read by two."""
+
+CLAIM_LIMIT = 3
+"""A job whose third owner died fails instead of being tried again."""
+
+_kept = tables.jobs
+_ENDED = (JobState.DONE.value, JobState.FAILED.value)
+
+
+class UnknownJob(Exception):
+    """No such job was asked for."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"job {job_id} is not known")
+        self.job_id = job_id
+
+
+class ReadJobs:
+    """Ask, claim, report, look."""
+
+    def __init__(self, database: Database, *, lease_ms: int = LEASE_MS) -> None:
+        self._database = database
+        self._lease_ms = lease_ms
+
+    def ask(self, job: ReadJob) -> None:
+        """Queue a job. Asking for the same ``job_id`` again changes nothing. Raises UnknownMeter, Unavailable."""
+        values = {
+            "job_id": job.job_id,
+            "meter_id": job.meter_id,
+            "kinds": json.dumps([kind.value for kind in job.kinds]),
+            "start_s": None if job.period is None else job.period.start_s,
+            "end_s": None if job.period is None else job.period.end_s,
+            "asked_by": job.asked_by,
+            "asked_ms": job.asked_ms,
+            "state": job.state.value,
+            "rows": job.rows,
+            "progress": job.progress,
+            "detail": job.detail,
+            "claims": 0,
+            "changed_ms": job.asked_ms,
+        }
+        try:
+            with self._database.write() as connection:
+                if connection.execute(select(_kept.c.job_id).where(_kept.c.job_id == job.job_id)).first() is None:
+                    connection.execute(insert(_kept).values(values))
+        except exc.IntegrityError as refusal:
+            raise UnknownMeter(job.meter_id) from refusal
+
+    def get(self, job_id: str) -> ReadJob:
+        """One job as it stands. Raises UnknownJob, Unavailable."""
+        with self._database.read() as connection:
+            row = connection.execute(select(_kept).where(_kept.c.job_id == job_id)).mappings().first()
+        if row is None:
+            raise UnknownJob(job_id)
+        return _job(row)
+
+    def recent(self, meter_id: int | None = None, limit: int = 50) -> list[ReadJob]:
+        """The newest jobs of one meter, or of all."""
+        query = select(_kept).order_by(_kept.c.asked_ms.desc(), _kept.c.job_id).limit(limit)
+        if meter_id is not None:
+            query = query.where(_kept.c.meter_id == meter_id)
+        with self._database.read() as connection:
+            return [_job(row) for row in connection.execute(query).mappings()]
+
+    def claim(self, owner: str, limit: int, now_ms: int) -> list[ReadJob]:
+        """Take up to ``limit`` waiting jobs, oldest first; each goes to one owner only. Raises Unavailable."""
+        if not self._anything_to_claim(now_ms):
+            return []
+        waiting = (
+            select(_kept.c.job_id)
+            .where(_kept.c.state == JobState.WAITING.value)
+            .order_by(_kept.c.asked_ms, _kept.c.job_id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        with self._database.write() as connection:
+            _release_lapsed(connection, now_ms)
+            taken = list(connection.execute(waiting).scalars())
+            if not taken:
+                return []
+            lease = {"owner": owner, "lease_until_ms": now_ms + self._lease_ms, "changed_ms": now_ms}
+            connection.execute(
+                update(_kept)
+                .where(_kept.c.job_id.in_(taken))
+                .values(state=JobState.RUNNING.value, claims=_kept.c.claims + 1, **lease)
+            )
+            rows = connection.execute(select(_kept).where(_kept.c.job_id.in_(taken))).mappings().all()
+        return sorted((_job(row) for row in rows), key=lambda job: (job.asked_ms, job.job_id))
+
+    def _anything_to_claim(self, now_ms: int) -> bool:
+        """Look before taking the writer's lock: an idle head-end asks several times a second."""
+        lapsed = (_kept.c.state == JobState.RUNNING.value) & (_kept.c.lease_until_ms <= now_ms)
+        query = select(_kept.c.job_id).where((_kept.c.state == JobState.WAITING.value) | lapsed).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
+
+    def report(
+        self, job_id: str, *, state: JobState, rows: int, progress: float, detail: str, now_ms: int
+    ) -> None:
+        """Keep how a job stands and renew its lease. ``progress`` runs from 0 to 1.
+
+        A job that has ended stays as it ended: a late word of an owner whose lease lapsed changes nothing.
+        Raises UnknownJob, Unavailable, and ValueError for a progress outside [0, 1].
+        """
+        if not 0 <= progress <= 1:
+            raise ValueError(f"progress {progress} is not between 0 and 1")
+        values = {"state": state.value, "rows": rows, "progress": progress, "detail": detail, "changed_ms": now_ms}
+        lease = now_ms + self._lease_ms if state is JobState.RUNNING else None
+        statement = update(_kept).where(_kept.c.job_id == job_id, _kept.c.state.not_in(_ENDED))
+        with self._database.write() as connection:
+            changed = connection.execute(statement.values(lease_until_ms=lease, **values)).rowcount
+            known = select(_kept.c.job_id).where(_kept.c.job_id == job_id)
+            if changed == 0 and connection.execute(known).first() is None:
+                raise UnknownJob(job_id)
+
+
+def _release_lapsed(connection: Connection, now_ms: int) -> None:
+    lapsed = (_kept.c.state == JobState.RUNNING.value) & (_kept.c.lease_until_ms <= now_ms)
+    free = {"owner": None, "lease_until_ms": None, "changed_ms": now_ms}
+    connection.execute(
+        update(_kept)
+        .where(lapsed, _kept.c.claims >= CLAIM_LIMIT)
+        .values(
+            state=JobState.FAILED.value, detail=f"given up: {CLAIM_LIMIT} owners stopped in the middle", **free
+        )
+    )
+    connection.execute(update(_kept).where(lapsed).values(state=JobState.WAITING.value, **free))
+
+
+def _job(row: RowMapping) -> ReadJob:
+    bounded = row["start_s"] is not None
+    return ReadJob(
+        job_id=row["job_id"],
+        meter_id=row["meter_id"],
+        kinds=tuple(ProfileKind(kind) for kind in json.loads(row["kinds"])),
+        period=Period(start_s=row["start_s"], end_s=row["end_s"]) if bounded else None,
+        asked_by=row["asked_by"],
+        asked_ms=row["asked_ms"],
+        state=JobState(row["state"]),
+        rows=row["rows"],
+        progress=row["progress"],
+        detail=row["detail"],
+    )

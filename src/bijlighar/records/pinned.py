@@ -1,0 +1,23 @@
+"""Reading a pinned list of segments, once more when a compaction took the files away meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from bijlighar.records.manifest import Pin
+from bijlighar.records.segment import Segment, SegmentDamaged
+
+Part = TypeVar("Part")
+
+
+def read_pinned(pin: Callable[[], Pin], read: Callable[[Segment], Part]) -> list[Part]:
+    """Read every segment of a pin, in landing order. Raises SegmentDamaged for a file that is really damaged."""
+    first = pin()
+    try:
+        return [read(segment) for segment in first.segments]
+    except SegmentDamaged:
+        again = pin()
+        if again.segments == first.segments:
+            raise
+        return [read(segment) for segment in again.segments]

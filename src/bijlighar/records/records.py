@@ -1,0 +1,129 @@
+"""Everything that is kept, opened together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from bijlighar.cim.period import KOLKATA
+from bijlighar.records.audit import Audit
+from bijlighar.records.compaction import Compaction
+from bijlighar.records.counters import Counters
+from bijlighar.records.database import BUSY_S, Database, next_number, sqlite_url
+from bijlighar.records.files import Files, Owner, unavailable_when_disk_refuses
+from bijlighar.records.jobs import ReadJobs
+from bijlighar.records.keys import KeyBox
+from bijlighar.records.landing import Alarm, Landing
+from bijlighar.records.layouts import Layouts
+from bijlighar.records.manifest import Manifest
+from bijlighar.records.nameplates import Nameplates
+from bijlighar.records.people import People
+from bijlighar.records.readings import Readings
+from bijlighar.records.recovery import Recovered, Recovery
+from bijlighar.records.registry import Registry
+from bijlighar.records.schema import migrate
+from bijlighar.records.segment_reader import SegmentReader
+from bijlighar.records.settings import Settings
+from bijlighar.records.trials import Trials
+from bijlighar.records.web_sessions import WebSessions
+
+
+class Records:
+    """The records of one utility, as one process sees them. Safe beside other processes with the same records.
+
+    ``url``      SQLAlchemy URL; None: the SQLite file ``records.db`` in ``data_dir``
+    ``data_dir`` folder of the segments; made when absent
+    ``now``      epoch seconds of the utility's clock: it dates what is kept
+    ``wall``     epoch seconds of the wall clock: web sessions and files age by it
+    ``zone``     the utility's zone, whose civil days name the segments' folders
+    ``busy_s``   how long a statement waits for another writer
+
+    Opening migrates the schema and tidies up after processes that died. Raises SchemaTooNew, Unavailable.
+    """
+
+    def __init__(
+        self,
+        url: str | None,
+        data_dir: Path,
+        *,
+        now: Callable[[], float] = time.time,
+        wall: Callable[[], float] = time.time,
+        zone: ZoneInfo = KOLKATA,
+        busy_s: float = BUSY_S,
+        files: Callable[[Path], Files] = Files,
+    ) -> None:
+        root, owners = data_dir / "segments", data_dir / "segments" / ".owners"
+        with unavailable_when_disk_refuses():
+            owners.mkdir(parents=True, exist_ok=True)
+        self._database = Database(url or sqlite_url(data_dir / "records.db"), busy_s=busy_s)
+        try:
+            migrate(self._database, data_dir)
+            with self._database.write() as connection:
+                epoch = next_number(connection, "landing epoch")
+            self._owner = Owner(owners, epoch)
+        except BaseException:
+            self._database.close()
+            raise
+        reader, manifest = SegmentReader(root), Manifest(self._database)
+        self._recovery = Recovery(self._database, manifest, root, owners, now)
+        self.manifest = manifest
+        self.registry = Registry(self._database, now)
+        self.landing = Landing(manifest, files(root), self._owner, now=now, zone=zone)
+        self.readings = Readings(manifest, reader, now=now, zone=zone)
+        self.compaction = Compaction(self._database, manifest, reader, self.landing, root=root, wall=wall)
+        self.counters = Counters(self._database)
+        self.keys = KeyBox(self._database, now)
+        self.layouts = Layouts(self._database, now)
+        self.nameplates = Nameplates(self._database)
+        self.jobs = ReadJobs(self._database)
+        self.people = People(self._database, now)
+        self.web_sessions = WebSessions(self._database, wall)
+        self.audit = Audit(self._database)
+        self.trials = Trials(self._database)
+        self.settings = Settings(self._database)
+        try:
+            self.recovered = self._recovery.recover()
+        except BaseException:
+            self.close()
+            raise
+
+    def check(self, *, contents: bool = False) -> Recovered:
+        """Compare files and manifest again; ``contents`` reads every file. Raises Unavailable."""
+        self.recovered = self._recovery.recover(contents=contents)
+        return self.recovered
+
+    def alarms(self) -> list[Alarm]:
+        """What the operator must see of the store: a store that refuses, lost segments, unreadable files."""
+        lost = [
+            Alarm(
+                code="segment-lost",
+                since_s=loss.since_s,
+                detail=f"{loss.rows} rows of {loss.kind} in {loss.file}: {loss.reason}",
+            )
+            for loss in self.manifest.losses()
+        ]
+        unreadable = [
+            Alarm(code="segment-unreadable", since_s=0, detail=f"{file} was never acknowledged and cannot be read")
+            for file in self.recovered.unreadable
+        ]
+        return [*self.landing.alarms, *lost, *unreadable]
+
+    def close(self) -> None:
+        """Close the database and say goodbye."""
+        self._database.close()
+        self._owner.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,254 @@
+"""Import of the registry: checked whole, kept whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bijlighar.records import Records, registry_csv
+from bijlighar.records.registry_import import KeyRow
+
+
+def _seal(key: KeyRow) -> bytes:
+    return b"sealed " + key.serial.encode() + key.encryption_key
+
+
+def _holds(key: KeyRow, sealed: bytes) -> bool:
+    return sealed == _seal(key)
+
+
+def _edit(file: Path, old: str, new: str) -> None:
+    content = file.read_text(encoding="utf-8")
+    assert old in content
+    file.write_text(content.replace(old, new), encoding="utf-8")
+
+
+def test_a_folder_is_imported(records: Records, sheets: Path) -> None:
+    report = records.registry.import_folder(sheets, seal=_seal)
+    assert (report.added, report.changed, report.unchanged, report.errors) == (40, 0, 0, ())
+    meters = records.registry.meters()
+    assert [meter.meter_id for meter in meters] == list(range(1, 13))
+    assert meters[0].serial == "BJ0001"
+    assert meters[0].system_title == bytes.fromhex("424A4C0000000001")
+    assert meters[0].group == "tower-1"
+    assert records.registry.divisions()[0].name_hi == "बिजलीघर परेड"
+    assert records.keys.sealed_keys([3])[0].sealed == b"sealed BJ0003" + (3).to_bytes(16, "big")
+
+
+def test_the_same_folder_again_changes_nothing(records: Records, sheets: Path) -> None:
+    records.registry.import_folder(sheets, seal=_seal)
+    version = records.registry.version()
+    report = records.registry.import_folder(sheets, seal=_seal, holds=_holds)
+    assert (report.added, report.changed, report.unchanged) == (0, 0, 40)
+    assert records.registry.version() == version
+
+
+def test_a_changed_row_is_an_update(records: Records, sheets: Path) -> None:
+    records.registry.import_folder(sheets, seal=_seal)
+    version = records.registry.version()
+    _edit(sheets / "meters.csv", "127.16.0.5", "127.16.9.9")
+    report = records.registry.import_folder(sheets / "meters.csv")
+    assert (report.added, report.changed, report.unchanged) == (0, 1, 11)
+    assert records.registry.meters()[4].host == "127.16.9.9"
+    assert records.registry.version() > version
+
+
+def test_a_new_meter_takes_the_place_of_the_old_one(records: Records, sheets: Path, day_s: int) -> None:
+    records.registry.import_folder(sheets, seal=_seal)
+    (sheets / "meters.csv").write_text(
+        "serial,system_title,category,model,usage_point,host\nNEW1,424A4C0000000099,D1,is15959-d1,U3,127.16.0.99\n"
+    )
+    report = records.registry.import_folder(sheets / "meters.csv")
+    (replaced,) = report.replacements
+    assert (replaced.usage_point, replaced.removed, replaced.installed) == ("U3", "BJ0003", "NEW1")
+    assert "BJ0003" not in {meter.serial for meter in records.registry.meters()}
+    history = records.registry.installations(usage_point="U3")
+    assert [(row.meter_id, row.removed_s) for row in history] == [(3, day_s + 21_600), (13, None)]
+
+
+def test_two_meters_may_exchange_places_and_titles(records: Records, sheets: Path) -> None:
+    records.registry.import_folder(sheets, seal=_seal)
+    _edit(
+        sheets / "meters.csv",
+        "BJ0001,424A4C0000000001,D1,is15959-d1,U1,",
+        "BJ0001,424A4C0000000002,D1,is15959-d1,U2,",
+    )
+    _edit(
+        sheets / "meters.csv",
+        "BJ0002,424A4C0000000002,D1,is15959-d1,U2,",
+        "BJ0002,424A4C0000000001,D1,is15959-d1,U1,",
+    )
+    report = records.registry.import_folder(sheets / "meters.csv")
+    assert (report.errors, report.changed, report.replacements) == ((), 2, ())
+    assert {meter.serial: meter.usage_point for meter in records.registry.meters()}["BJ0001"] == "U2"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "row", "column", "detail"),
+    [
+        (
+            "feeders.csv",
+            "F1,Mall Road,SS1,400",
+            "F1,Mall Road,SS9,400",
+            2,
+            "substation",
+            "names nothing in substations",
+        ),
+        ("feeders.csv", ",400", ",many", 2, "limit_a", "is not a whole number"),
+        ("feeders.csv", ",400", ",0", 2, "limit_a", "is not between 1 and 10000"),
+        ("feeders.csv", ",400", ",", 2, "limit_a", "is empty"),
+        ("feeders.csv", ",400", "", 2, "", "has 3 cells instead of 4"),
+        ("feeders.csv", "limit_a", "limit", 1, "limit", "is no column of this sheet"),
+        ("transformers.csv", "26.47", "126.47", 2, "latitude", "is not between -90 and 90 degrees"),
+        ("transformers.csv", "26.47", "nan", 2, "latitude", "is not between"),
+        ("usage_points.csv", "U2,consumer", "U1,consumer", 4, "code", "stands in row 3 already"),
+        (
+            "usage_points.csv",
+            "U2,consumer",
+            "U2,customer",
+            4,
+            "kind",
+            "is not one of consumer, transformer, feeder",
+        ),
+        ("meters.csv", "424A4C0000000002", "424A4C0000000001", 3, "system_title", "stands in row 2 already"),
+        ("meters.csv", "424A4C0000000002", "424A", 3, "system_title", "has 2 octets instead of 8"),
+        ("meters.csv", "BJ0002", "BJ\x0002", 3, "serial", "holds a control character"),
+        ("meters.csv", ",U2,", ",U1,", 3, "usage_point", "stands in row 2 already"),
+        ("meters.csv", "127.16.0.2,4059", "127.16.0.2,99999", 3, "port", "is not between 1 and 65535"),
+        ("keys.csv", "BJ0002,", "BJ9999,", 3, "serial", "names nothing in meters"),
+        ("keys.csv", f"{2:032x}", "secret-that-must-not-show", 3, "encryption_key", "is not hexadecimal"),
+        ("divisions.csv", "Bijlighar Parade", '"Bijlighar" Parade', 2, "", "is not readable as CSV"),
+    ],
+)
+def test_a_fault_is_told_by_row_and_column_and_nothing_is_kept(
+    records: Records, sheets: Path, file: str, old: str, new: str, row: int, column: str, detail: str
+) -> None:
+    _edit(sheets / file, old, new)
+    report = records.registry.import_folder(sheets, seal=_seal)
+    fault = next(fault for fault in report.errors if fault.file == file)
+    assert (fault.row, fault.column) == (row, column)
+    assert detail in fault.detail
+    assert "secret" not in str(report)
+    assert records.registry.divisions() == []
+    assert records.keys.sealed_keys() == []
+
+
+def test_a_file_in_another_encoding_is_refused_with_its_row(records: Records, sheets: Path) -> None:
+    content = (sheets / "usage_points.csv").read_text().replace("Consumer 3", "Müller")
+    (sheets / "usage_points.csv").write_bytes(content.encode("latin-1"))
+    report = records.registry.import_folder(sheets, seal=_seal)
+    assert (report.errors[0].file, report.errors[0].row) == ("usage_points.csv", 5)
+    assert "UTF-8" in report.errors[0].detail
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(records: Records, sheets: Path) -> None:
+    (sheets / "divisions.csv").write_bytes(b"\xef\xbb\xbf" + (sheets / "divisions.csv").read_bytes())
+    assert records.registry.import_folder(sheets, seal=_seal).errors == ()
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf"])
+def test_an_empty_file_is_refused(records: Records, sheets: Path, content: bytes) -> None:
+    (sheets / "divisions.csv").write_bytes(content)
+    report = records.registry.import_folder(sheets, seal=_seal)
+    assert report.errors[0].detail == "is empty"
+
+
+def test_a_file_that_is_too_large_is_not_read(records: Records, sheets: Path) -> None:
+    with (sheets / "divisions.csv").open("r+b") as file:
+        file.truncate(registry_csv.FILE_LIMIT_OCTETS + 1)
+    report = records.registry.import_folder(sheets, seal=_seal)
+    assert "split the file" in report.errors[0].detail
+
+
+def test_many_errors_are_counted_and_the_first_told(records: Records, sheets: Path) -> None:
+    rows = "".join(f"X{n},Name,NOWHERE\n" for n in range(1000))
+    (sheets / "substations.csv").write_text("code,name,division\n" + rows)
+    report = records.registry.import_folder(sheets, seal=_seal)
+    assert len(report.errors) == registry_csv.ERRORS_TOLD
+    assert report.error_count > 1000
+
+
+def test_a_file_that_is_no_sheet_is_told(records: Records, sheets: Path) -> None:
+    (sheets / "consumers.csv").write_text("a,b\n1,2\n")
+    report = records.registry.import_folder(sheets, seal=_seal)
+    assert report.errors[0].file == "consumers.csv"
+
+
+def test_an_absent_file_is_told(records: Records, tmp_path: Path) -> None:
+    report = records.registry.import_folder(tmp_path / "meters.csv")
+    assert "cannot be read" in report.errors[0].detail
+
+
+def test_keys_need_a_seal(records: Records, sheets: Path) -> None:
+    report = records.registry.import_folder(sheets)
+    assert report.errors[0].file == "keys.csv"
+
+
+def test_a_seal_that_fails_keeps_nothing(records: Records, sheets: Path) -> None:
+    def broken(_key: KeyRow) -> bytes:
+        raise RuntimeError("no master key")
+
+    with pytest.raises(RuntimeError, match="no master key"):
+        records.registry.import_folder(sheets, seal=broken)
+    assert records.registry.divisions() == []
+
+
+def test_key_rows_do_not_show_keys() -> None:
+    key = KeyRow(
+        meter_id=1,
+        serial="BJ0001",
+        encryption_key=b"e" * 16,
+        authentication_key=b"a" * 16,
+        reader_secret=b"r",
+        setting_secret=b"s" * 16,
+        master_key=b"m" * 16,
+    )
+    assert repr(key) == "KeyRow(meter_id=1, serial='BJ0001')"
+
+
+def test_an_export_is_no_formula_and_comes_back_the_same(records: Records, sheets: Path, tmp_path: Path) -> None:
+    _edit(sheets / "usage_points.csv", "Consumer 3", "=HYPERLINK(1)")
+    _edit(sheets / "usage_points.csv", "Consumer 4", "-4 Sons")
+    records.registry.import_folder(sheets, seal=_seal)
+    files = records.registry.export_folder(tmp_path / "export")
+    assert len(files) == 6
+    content = (tmp_path / "export" / "usage_points.csv").read_text(encoding="utf-8")
+    assert "'=HYPERLINK(1)" in content
+    assert "'-4 Sons" in content
+    report = records.registry.import_folder(tmp_path / "export")
+    assert (report.errors, report.added, report.changed, report.unchanged) == ((), 0, 0, 28)
+
+
+def test_search_finds_words_in_several_columns(trial: Records) -> None:
+    found = trial.registry.search("flat 3")
+    assert [row.meter.serial for row in found.rows] == ["BJ0003"]
+    assert found.rows[0].division_name_hi == "बिजलीघर परेड"
+    assert trial.registry.search("100%").total == 0
+    assert trial.registry.search("SWEET home").total == 12
+    assert trial.registry.place(12).usage_point.kind == "transformer"
+    assert trial.registry.place(99) is None
+
+
+def test_search_filters_sorts_and_pages(trial: Records) -> None:
+    found = trial.registry.search(filters={"category": "D1"}, sort="serial", descending=True, offset=1, limit=2)
+    assert found.total == 11
+    assert [row.meter.serial for row in found.rows] == ["BJ0010", "BJ0009"]
+    with pytest.raises(ValueError, match="cannot sort"):
+        trial.registry.search(sort="password")
+    with pytest.raises(ValueError, match="cannot filter"):
+        trial.registry.search(filters={"password": "x"})
+
+
+def test_facets_leave_their_own_filter_out(trial: Records) -> None:
+    facets = trial.registry.facets(filters={"category": "D4"})
+    assert facets["category"] == {"D1": 11, "D4": 1}
+    assert facets["division"] == {"BJP": 1}
+
+
+def test_a_removed_meter_keeps_its_history(trial: Records, day_s: int) -> None:
+    trial.registry.remove_meter("BJ0004", day_s + 60)
+    assert len(trial.registry.meters()) == 11
+    assert trial.registry.installations(meter_id=4)[0].removed_s == day_s + 60
+    with pytest.raises(Exception, match="not in the registry"):
+        trial.registry.remove_meter("BJ0004", day_s + 90)
