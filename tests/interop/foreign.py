@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-READER, SETTING, PUBLIC = 32, 48, 16
-LLS, HLS_GMAC = 1, 5
+READER, SETTING, FIRMWARE, PUBLIC = 32, 48, 80, 16
+LLS, HLS_AES, HLS_GMAC = 1, 2, 5
 PASSWORD = b"12345678"
+HLS_SECRET = b"0123456789ABCDEF"
 SYSTEM_TITLE = bytes.fromhex("4d4d4d0000000001")
 ENCRYPTION_KEY = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
 AUTHENTICATION_KEY = bytes.fromhex("d0d1d2d3d4d5d6d7d8d9dadbdcdddedf")
@@ -123,6 +124,7 @@ def description(*, rows: int = 48, now: datetime = FIRST_DAY + timedelta(days=1)
     clients = [
         {"address": PUBLIC, "mechanism": 0, "secret": "", "ciphered": False},
         {"address": READER, "mechanism": LLS, "secret": PASSWORD.hex(), "ciphered": True},
+        {"address": FIRMWARE, "mechanism": HLS_AES, "secret": HLS_SECRET.hex(), "ciphered": True},
         {"address": SETTING, "mechanism": HLS_GMAC, "secret": "", "ciphered": True},
     ]
     return {

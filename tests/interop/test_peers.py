@@ -7,10 +7,14 @@ from interop.processes import foreign_meter, gurux_reads
 
 pytestmark = pytest.mark.interop
 
-SECRETS = {foreign.READER: (foreign.LLS, foreign.PASSWORD), foreign.SETTING: (foreign.HLS_GMAC, b"")}
+SECRETS = {
+    foreign.READER: (foreign.LLS, foreign.PASSWORD),
+    foreign.FIRMWARE: (foreign.HLS_AES, foreign.HLS_SECRET),
+    foreign.SETTING: (foreign.HLS_GMAC, b""),
+}
 
 
-@pytest.mark.parametrize("client_address", [foreign.READER, foreign.SETTING])
+@pytest.mark.parametrize("client_address", SECRETS)
 def test_gurux_reads_the_simulator_of_pydlms(tmp_path, client_address):
     mechanism, secret = SECRETS[client_address]
     with foreign_meter(foreign.description(counter="0.0.43.1.2.255"), tmp_path) as meter:

@@ -1,0 +1,61 @@
+"""Our client over a plain blocking socket: one question, one event."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bijlighar.dlms import axdr
+from bijlighar.dlms.association import NEED_DATA, ClientAssociation, ClientSettings, GetSucceeded
+from bijlighar.dlms.association.events import ClientEvent
+from bijlighar.dlms.xdlms import AttributeRef, Selection
+
+ANSWER_S = 20.0
+"""A peer on loopback answers within milliseconds; this only ends a test that hangs."""
+
+
+class Conversation:
+    """A client association and its socket."""
+
+    def __init__(self, association: ClientAssociation, line: socket.socket) -> None:
+        self.association = association
+        self._line = line
+
+    def open(self) -> ClientEvent:
+        """How the meter answered the wish to associate."""
+        self.association.open()
+        return self._event()
+
+    def get(self, ref: AttributeRef, selection: Selection | None = None) -> ClientEvent:
+        """How the meter answered one GET."""
+        self.association.get(ref, selection)
+        return self._event()
+
+    def value(self, ref: AttributeRef, selection: Selection | None = None) -> axdr.Data:
+        """The value of an attribute that the meter is expected to give."""
+        event = self.get(ref, selection)
+        assert isinstance(event, GetSucceeded), event
+        return event.data()
+
+    def release(self) -> ClientEvent:
+        """How the meter answered the release."""
+        self.association.release()
+        return self._event()
+
+    def _event(self) -> ClientEvent:
+        while (event := self.association.next_event()) is NEED_DATA:
+            if octets := self.association.data_to_send():
+                self._line.sendall(octets)
+            received = self._line.recv(4096)
+            if not received:
+                raise ConnectionError("the peer closed the connection")
+            self.association.receive_data(received)
+        return event
+
+
+@contextmanager
+def conversation(settings: ClientSettings, port: int, host: str = "127.0.0.1") -> Iterator[Conversation]:
+    """Connect; the association is opened by the test."""
+    with socket.create_connection((host, port), timeout=ANSWER_S) as line:
+        yield Conversation(ClientAssociation(settings), line)
