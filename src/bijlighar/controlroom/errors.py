@@ -27,6 +27,8 @@ _BY_STATUS: dict[int, tuple[str, str]] = {
     429: ("too-many-tries", "Too many tries; wait a little."),
     503: ("records-unavailable", "The records cannot be reached now; try again soon."),
 }
+_ALIASES = {"start": "from", "end": "to", "seen": "state"}
+"""Parameters whose name in a query is a word that Python or Litestar keeps for itself."""
 _CSRF_DETAIL = "CSRF token verification failed"
 
 
@@ -74,7 +76,9 @@ def _refusal(_: _AnyRequest, refusal: Refusal) -> Response[dict[str, Any]]:
 
 def _validation(_: _AnyRequest, problem: ValidationException) -> Response[dict[str, Any]]:
     fields = {
-        str(each.get("key", "body")): str(each.get("message", "is not valid"))
+        _ALIASES.get(str(each.get("key", "body")), str(each.get("key", "body"))): str(
+            each.get("message", "is not valid")
+        )
         for each in (problem.extra if isinstance(problem.extra, list) else [])
         if isinstance(each, dict)
     }
@@ -86,6 +90,11 @@ def _http(_: _AnyRequest, problem: HTTPException) -> Response[dict[str, Any]]:
         return _answer(Refusal(403, "csrf-token-wrong", "The page is out of date; load it again and retry."))
     code, detail = _BY_STATUS.get(problem.status_code, ("refused", "The request was refused."))
     return _answer(Refusal(problem.status_code, code, detail))
+
+
+def _too_deep(_: _AnyRequest, __: RecursionError) -> Response[dict[str, Any]]:
+    """JSON nested deeper than the decoder follows."""
+    return _answer(Refusal(400, "not-valid", "The request is nested too deeply."))
 
 
 def _unavailable(_: _AnyRequest, problem: Unavailable) -> Response[dict[str, Any]]:
@@ -106,5 +115,6 @@ def exception_handlers() -> ExceptionHandlersMap:
         ValidationException: _validation,
         HTTPException: _http,
         Unavailable: _unavailable,
+        RecursionError: _too_deep,
         Exception: _unexpected,
     }

@@ -121,7 +121,9 @@ class LiveColumns:
             self._apply_instantaneous(batch, known)
         elif batch.kind is ProfileKind.BLOCK_LOAD and batch.period_s > 0:
             self._apply_blocks(batch, known)
-        self._changed[batch.meter_id[known]] = True
+        meters = batch.meter_id[known]
+        np.maximum.at(self.last_contact_ms, meters, batch.received_s[known] * 1000)
+        self._changed[meters] = True
 
     def _apply_instantaneous(self, batch: ReadingBatch, known: NDArray[np.bool_]) -> None:
         rows = np.flatnonzero(known & (batch.start_s >= self._read_at(batch.meter_id, known)))
@@ -194,9 +196,13 @@ class LiveColumns:
         state = np.where(age_s <= HEARD_WITHIN_S, 0, np.where(age_s <= LATE_WITHIN_S, 1, 2))
         return np.where(never, 2, state).astype(np.int8)
 
-    def take_changed(self) -> NDArray[np.int32]:
-        """Meter ids that changed since the last call."""
-        changed = np.flatnonzero(self._changed).astype(np.int32)
+    def mark_changed(self, meter_id: NDArray[np.int32]) -> None:
+        """Have these meters told again, though nothing new was heard of them."""
+        self._changed[meter_id] = True
+
+    def take_changed(self, most: int | None = None) -> NDArray[np.int32]:
+        """Ids of up to ``most`` meters that changed since they were last taken; the others wait."""
+        changed = np.flatnonzero(self._changed)[:most].astype(np.int32)
         self._changed[changed] = False
         return changed
 

@@ -152,7 +152,8 @@ def _mask(index: RegistryIndex, facet: str, wanted: str) -> NDArray[np.bool_] | 
     codes, names = index.codes[facet]
     if wanted not in names:
         return np.zeros(len(index), dtype=np.bool_)
-    return codes == names.index(wanted)
+    chosen: NDArray[np.bool_] = codes == names.index(wanted)
+    return chosen
 
 
 def _matches(index: RegistryIndex, text: str) -> NDArray[np.bool_] | None:

@@ -1,0 +1,108 @@
+"""The application: routes, guard, sign-in, errors, pages, and the door around it all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar, Response, Router, get
+from litestar.config.csrf import CSRFConfig
+from litestar.datastructures import State
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.params import FromPath
+
+import bijlighar
+from bijlighar.controlroom.api import audit, jobs, live, meter_history, meters, people, session, status
+from bijlighar.controlroom.api.asking import AnyRequest
+from bijlighar.controlroom.built_pages import NOT_BUILT, PageFile, load_pages
+from bijlighar.controlroom.errors import exception_handlers, not_found
+from bijlighar.controlroom.identity import SignedIn, guard
+from bijlighar.controlroom.protection import Door
+from bijlighar.controlroom.roles import Permission
+from bijlighar.controlroom.room import ControlRoom
+from bijlighar.controlroom.web_secret import web_secret
+
+LARGEST_BODY_OCTETS = 64_000
+"""A request of the API is a few names and words; what is larger names its own limit."""
+
+Background = Callable[[], Coroutine[Any, Any, None]]
+
+_SUBJECTS = (session, status, meters, meter_history, jobs, people, audit, live)
+
+
+@get(["/", "/{path:path}"], opt={"needs": Permission.ANYBODY}, include_in_schema=False)
+async def page(request: AnyRequest, path: FromPath[str] = "") -> Response[bytes]:
+    """A file of the built pages; every other path is a page's own and shows index.html."""
+    pages: dict[str, PageFile] = request.app.state.pages
+    name = path.lstrip("/")
+    if name == "api" or name.startswith("api/"):
+        raise not_found("address")
+    file = pages.get(name) or (pages.get("index.html") if "." not in name.rpartition("/")[2] else None)
+    if file is None:
+        if not pages:
+            return Response(NOT_BUILT, media_type="text/html; charset=utf-8", status_code=503)
+        raise not_found("page")
+    content, encoding = file.best(request.headers.get("accept-encoding", ""))
+    headers = {"cache-control": file.cache_control, "vary": "accept-encoding"}
+    if encoding is not None:
+        headers["content-encoding"] = encoding
+    return Response(content, media_type=file.media_type, headers=headers)
+
+
+def build_litestar(
+    room: ControlRoom, *, pages: dict[str, PageFile], secret: str, background: Sequence[Background] = ()
+) -> Litestar:
+    """The routes without the door. ``background`` runs while the application serves."""
+
+    @asynccontextmanager
+    async def serving(_: Litestar) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(work()) for work in background]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    handlers = [handler for subject in _SUBJECTS for handler in subject.HANDLERS]
+    return Litestar(
+        route_handlers=[Router("/api", route_handlers=handlers), status.metrics, page],
+        state=State({"room": room, "pages": pages}),
+        guards=[guard],
+        middleware=[SignedIn],
+        exception_handlers=exception_handlers(),
+        csrf_config=CSRFConfig(
+            secret=secret, cookie_secure=room.settings.secure_cookies, cookie_samesite="strict"
+        ),
+        openapi_config=OpenAPIConfig(
+            title="bijlighar control room",
+            version=bijlighar.__version__,
+            path="/api",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            openapi_router=Router("/api", route_handlers=[], opt={"needs": Permission.SIGNED_IN}),
+        ),
+        request_max_body_size=LARGEST_BODY_OCTETS,
+        logging_config=None,
+        lifespan=[serving],
+        debug=False,
+    )
+
+
+def build_app(
+    room: ControlRoom, *, pages: dict[str, PageFile] | None = None, background: Sequence[Background] = ()
+) -> Door:
+    """The whole application as uvicorn serves it."""
+    app = build_litestar(
+        room,
+        pages=load_pages() if pages is None else pages,
+        secret=web_secret(Path(room.settings.data_path)),
+        background=background,
+    )
+    return Door(app, host_names=room.settings.host_names, secure=room.settings.secure_cookies)
