@@ -24,11 +24,15 @@ test: setup ## every test that needs no browser, PostgreSQL or external peer
 
 test-all: ## the tests that `make test` leaves out; fetches Chromium, PostgreSQL and DLMS peers first
 	@$(SETUP) develop pages postgresql interop debian-chromium debian-postgresql
-	@$(BIN)/pytest -m "$(LEFT_OUT)" $(ARGS)
+	@$(BIN)/python -m scripts.with_postgresql $(BIN)/pytest -m "$(LEFT_OUT)" $(ARGS)
 
 test-browser: ## the pages in Debian's Chromium
 	@$(SETUP) develop pages debian-chromium
 	@$(BIN)/pytest -m browser $(ARGS)
+
+test-postgresql: ## the records on a PostgreSQL server of their own
+	@$(SETUP) develop postgresql debian-postgresql
+	@$(BIN)/python -m scripts.with_postgresql $(BIN)/pytest -m postgresql $(ARGS)
 
 test-interop: ## our head-end and our meters against external DLMS peers, each in its own process
 	@$(SETUP) develop interop
@@ -57,4 +61,4 @@ clean: ## remove what was built and every stamp; data, environments and packages
 		.hypothesis .import_linter_cache
 	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test test-all test-browser test-interop check bench wheel lock clean
+.PHONY: help setup demo test test-all test-browser test-postgresql test-interop check bench wheel lock clean

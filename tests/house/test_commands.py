@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from house.tree import ROOT
+from house.tree import ROOT, project
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
@@ -60,3 +60,13 @@ def test_ci_runs_checks_tests_and_the_tests_left_out():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "for target in check test test-all; do" in script
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+def test_every_test_that_make_test_leaves_out_is_run_by_make_test_all():
+    left_out = re.search(r"^LEFT_OUT := (.+)$", MAKEFILE, re.MULTILINE)
+    assert left_out
+    markers = {marker.split(":")[0] for marker in project()["tool"]["pytest"]["ini_options"]["markers"]}
+    assert set(left_out[1].split(" or ")) == markers
+    recipe = MAKEFILE.split("\ntest-all:")[1].split("\n\n")[0]
+    assert "scripts.with_postgresql" in recipe  # without a server the records' tests would not even be collected
+    assert '-m "$(LEFT_OUT)"' in recipe

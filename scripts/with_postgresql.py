@@ -1,4 +1,7 @@
-"""A PostgreSQL server of the test's own, from Debian's package, in a folder that goes with it."""
+"""Run a command beside a PostgreSQL server of its own: `python3 -m scripts.with_postgresql COMMAND…`.
+
+The server is Debian's, its folder goes with it, and its URL stands in BIJLIGHAR_TEST_POSTGRESQL.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +19,12 @@ INSTALLED = Path("/usr/lib/postgresql")
 ACCOUNT = "postgres"
 """Debian's package brings this account; the server refuses to run as root."""
 
+VARIABLE = "BIJLIGHAR_TEST_POSTGRESQL"
+"""Where the tests of the records look for a server."""
+
 
 class NoPostgresql(Exception):
-    """The server is not installed; the tests fail, they do not step aside."""
+    """The server is not installed."""
 
     def __init__(self) -> None:
         super().__init__("no PostgreSQL server: make test-all installs it")
@@ -60,3 +67,13 @@ def postgresql_server() -> Iterator[str]:
             _run(programs / "pg_ctl", "stop", "-w", "-m", "fast", "-D", data)
     finally:
         shutil.rmtree(folder)
+
+
+def main(command: list[str]) -> int:
+    """The status of ``command``."""
+    with postgresql_server() as url:
+        return subprocess.run(command, env=os.environ | {VARIABLE: url}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
