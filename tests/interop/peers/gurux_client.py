@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from gurux_dlms import GXByteBuffer, GXDateTime, GXReplyData
-from gurux_dlms.enums import Authentication, InterfaceType, ObjectType, Security
+from gurux_dlms.enums import Authentication, DateTimeSkips, InterfaceType, ObjectType, Security
 from gurux_dlms.objects import GXDLMSClock, GXDLMSData, GXDLMSProfileGeneric, GXDLMSRegister
 from gurux_dlms.secure import GXDLMSSecureClient
 
@@ -104,11 +104,25 @@ def object_named(class_id, obis):
     return OBJECTS[class_id](obis)
 
 
+def wall_time(text):
+    """A date-time that leaves its deviation open, so that the meter takes it for its own wall time."""
+    instant = GXDateTime(dt.datetime.fromisoformat(text))
+    instant.skip |= DateTimeSkips.DEVITATION
+    return instant
+
+
+def object_list(line):
+    """Class and name of every object that the association lists, as gurux understands the list."""
+    reply = line.ask(line.client.getObjectsRequest())
+    found = line.client.parseObjects(reply.data, onlyKnownObjects=False)
+    return [[int(entry.objectType), entry.logicalName] for entry in found]
+
+
 def profile_rows(line, wanted):
     """The columns of a profile, and its rows between two wall times."""
     profile = GXDLMSProfileGeneric(wanted["obis"])
     line.read(profile, 3)
-    start, end = (dt.datetime.fromisoformat(wanted[name]) for name in ("from", "to"))
+    start, end = (wall_time(wanted[name]) for name in ("from", "to"))
     reply = line.ask(line.client.readRowsByRange(profile, start, end))
     line.client.updateValue(profile, 2, reply.value)
     columns = [
@@ -129,8 +143,9 @@ def main():
             line.read(target, 3)
         read.append(plain(line.read(target, attribute)))
     profiles = [profile_rows(line, profile) for profile in wanted["profiles"]]
+    listed = object_list(line) if wanted["object_list"] else []
     line.close()
-    print(json.dumps({"attributes": read, "profiles": profiles}))
+    print(json.dumps({"attributes": read, "profiles": profiles, "objects": listed}))
 
 
 if __name__ == "__main__":
