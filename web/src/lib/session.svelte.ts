@@ -1,0 +1,93 @@
+/** Who is signed in, and what that person may do. */
+import { locale } from '../i18n/index.svelte';
+import type { Language } from '../i18n/messages';
+import { ApiError, call, get, keepCsrfToken, onSignedOut, post, type Session } from './api';
+import { router } from './router.svelte';
+
+/** Roles that may have meters read on demand; the server decides, the pages only do not offer what it refuses. */
+const READS_ON_DEMAND = new Set(['operator', 'supervisor']);
+/** Programs and consumers see no lists of the utility. */
+const SEES_NO_METERS = new Set(['consumer']);
+const SEES_NO_TRIAL = new Set(['consumer', 'billing system']);
+
+class CurrentSession {
+  person = $state.raw<Session | null>(null);
+  /** False until the server has said who is signed in, or that nobody is. */
+  known = $state(false);
+  /** The session ended by itself while a screen was open. */
+  expired = $state(false);
+  unreachable = $state.raw<ApiError | null>(null);
+
+  constructor() {
+    onSignedOut(() => this.ended());
+  }
+
+  /** Asks the server who is signed in. */
+  async restore(): Promise<void> {
+    try {
+      this.#enter(await get<Session>('/api/session'));
+    } catch (cause) {
+      const error = cause instanceof ApiError ? cause : new ApiError(0, 'bad-answer', '');
+      if (error.status === 401) this.known = true;
+      else this.unreachable = error;
+    }
+  }
+
+  /** Raises ApiError when name or password is wrong. */
+  async signIn(name: string, password: string): Promise<void> {
+    this.#enter(await post<Session>('/api/session', { name, password }));
+    if (locale.language !== this.person?.language) void this.keepLanguage(locale.language);
+  }
+
+  async signOut(): Promise<void> {
+    try {
+      await call('DELETE', '/api/session');
+    } finally {
+      this.person = null;
+      this.expired = false;
+      router.go('/sign-in');
+    }
+  }
+
+  /** The server no longer knows the session: to the sign-in page, and back here afterwards. */
+  ended(): void {
+    if (this.person === null) return;
+    this.person = null;
+    this.expired = true;
+    router.toSignIn();
+  }
+
+  /** Changes the language at once; false when the server could not keep it for the next sign-in. */
+  async keepLanguage(language: Language): Promise<boolean> {
+    locale.choose(language);
+    if (this.person === null) return true;
+    try {
+      await call('PUT', '/api/session/language', { language });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  get mayAskReads(): boolean {
+    return this.person?.roles.some((role) => READS_ON_DEMAND.has(role)) ?? false;
+  }
+
+  get mayReadMeters(): boolean {
+    return this.person?.roles.some((role) => !SEES_NO_METERS.has(role)) ?? false;
+  }
+
+  get mayReadTrial(): boolean {
+    return this.person?.roles.some((role) => !SEES_NO_TRIAL.has(role)) ?? false;
+  }
+
+  #enter(person: Session): void {
+    keepCsrfToken(person.csrf_token);
+    this.person = person;
+    this.known = true;
+    this.expired = false;
+    this.unreachable = null;
+  }
+}
+
+export const session = new CurrentSession();
