@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,9 +48,10 @@ class ContactColumns:
 class ContactRows:
     """Reads contact segments."""
 
-    def __init__(self, manifest: Manifest, reader: SegmentReader) -> None:
+    def __init__(self, manifest: Manifest, reader: SegmentReader, examine: Callable[[str], bool]) -> None:
         self._manifest = manifest
         self._reader = reader
+        self._examine = examine
 
     def contacts(self, period: Period, meter_id: int | None = None) -> list[Contact]:
         """Contacts that started in ``period``, by start."""
@@ -79,7 +81,7 @@ class ContactRows:
                 keep &= integers(table["meter_id"]) == meter_id
             return table.filter(pa.array(keep))
 
-        parts = read_pinned(pin, read)
+        parts = read_pinned(pin, read, self._examine)
         table = pa.concat_tables(parts) if parts else CONTACT_SCHEMA.empty_table()
         table = table.sort_by([(name, "ascending") for name in _KEY])
         return table.filter(pa.array(differs_from_row_before(table, _KEY)))

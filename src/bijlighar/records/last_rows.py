@@ -29,11 +29,18 @@ class LastRows:
     """
 
     def __init__(
-        self, kind: ProfileKind, manifest: Manifest, reader: SegmentReader, now: Callable[[], float]
+        self,
+        kind: ProfileKind,
+        manifest: Manifest,
+        reader: SegmentReader,
+        *,
+        examine: Callable[[str], bool],
+        now: Callable[[], float],
     ) -> None:
         self._kind = kind
         self._manifest = manifest
         self._reader = reader
+        self._examine = examine
         self._now = now
         self._lock = threading.Lock()
         self._generation: int | None = None
@@ -57,7 +64,7 @@ class LastRows:
             newest_generation = pinned.generation
             return pinned
 
-        parts = [self._columns, *read_pinned(pin, self._read)]
+        parts = [self._columns, *read_pinned(pin, self._read, self._examine)]
         if len(parts) > 1:
             rows = joined([part for part in parts if len(part["meter_id"])] or parts[:1])
             self._columns = _last_of_each_meter(rows)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
 from bijlighar.cim.period import Period
 from bijlighar.records import tables
@@ -19,7 +19,8 @@ from bijlighar.records.database import Database, current_number, next_number, up
 from bijlighar.records.segment import Segment
 
 _kept = tables.segments
-_COLUMNS = [_kept.c[name] for name in Segment.__dataclass_fields__]
+_NAMES = tuple(Segment.__dataclass_fields__)
+_COLUMNS = [_kept.c[name] for name in _NAMES]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,10 @@ class Loss:
     reason: str
 
 
+class _StandsNoMore(Exception):
+    """Leaves the transaction: a segment was retired or lost meanwhile."""
+
+
 class Manifest:
     """Commits and lists segments."""
 
@@ -56,15 +61,20 @@ class Manifest:
 
     def replace(self, old: Sequence[Segment], new: Segment, *, now_s: int) -> bool:
         """Let one segment stand for others, in one transaction; False when one of the others stands no more."""
+        try:
+            self._replace(old, new, now_s)
+        except _StandsNoMore:
+            return False
+        return True
+
+    def _replace(self, old: Sequence[Segment], new: Segment, now_s: int) -> None:
         with self._database.write() as connection:
             generation = next_number(connection, "manifest")
             named = _kept.c.segment_id.in_([segment.segment_id for segment in old])
             retired = update(_kept).where(named, _LIVE).values(retired_generation=generation, retired_s=now_s)
             if connection.execute(retired).rowcount != len(old):
-                connection.rollback()
-                return False
+                raise _StandsNoMore
             insert_segments(connection, [new], generation)
-        return True
 
     def pin(
         self,
@@ -89,7 +99,7 @@ class Manifest:
         query = select(*_COLUMNS).where(*conditions).order_by(_kept.c.landing_order, _kept.c.segment_id)
         with self._database.read() as connection:
             newest = current_number(connection, "manifest")
-            rows = connection.execute(query).mappings().all()
+            rows = connection.execute(query).all()
         return Pin(
             generation=newest if generation is None else generation,
             segments=tuple(_segment(row) for row in rows),
@@ -100,7 +110,7 @@ class Manifest:
         query = select(*_COLUMNS).where(_kept.c.kind == kind, _kept.c.day == day.isoformat(), _LIVE)
         with self._database.read() as connection:
             generation = current_number(connection, "manifest")
-            rows = connection.execute(query.order_by(_kept.c.landing_order, _kept.c.segment_id)).mappings().all()
+            rows = connection.execute(query.order_by(_kept.c.landing_order, _kept.c.segment_id)).all()
         return Pin(generation=generation, segments=tuple(_segment(row) for row in rows))
 
     def latest_start_s(self, kind: str) -> int:
@@ -164,5 +174,7 @@ def _row(segment: Segment, generation: int) -> dict[str, Any]:
     }
 
 
-def _segment(row: RowMapping) -> Segment:
-    return Segment(**{**row, "day": date.fromisoformat(row["day"])})
+def _segment(row: Row[*tuple[Any, ...]]) -> Segment:
+    fields = dict(zip(_NAMES, row, strict=True))
+    fields["day"] = date.fromisoformat(fields["day"])
+    return Segment(**fields)

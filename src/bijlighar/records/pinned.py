@@ -11,13 +11,22 @@ from bijlighar.records.segment import Segment, SegmentDamaged
 Part = TypeVar("Part")
 
 
-def read_pinned(pin: Callable[[], Pin], read: Callable[[Segment], Part]) -> list[Part]:
-    """Read every segment of a pin, in landing order. Raises SegmentDamaged for a file that is really damaged."""
+def read_pinned(
+    pin: Callable[[], Pin], read: Callable[[Segment], Part], examine: Callable[[str], bool]
+) -> list[Part]:
+    """Read every segment of a pin, in landing order.
+
+    Raises SegmentDamaged for a file that is really damaged, after ``examine`` has marked it as lost: the fault is
+    told once, by name; from then on it is an alarm, and its rows are missing and can be read from the meters anew.
+    """
     first = pin()
     try:
         return [read(segment) for segment in first.segments]
     except SegmentDamaged:
-        again = pin()
-        if again.segments == first.segments:
-            raise
+        pass
+    again = pin()
+    try:
         return [read(segment) for segment in again.segments]
+    except SegmentDamaged as fault:
+        examine(fault.file)
+        raise

@@ -40,14 +40,21 @@ class Readings:
     """Reads what was landed. Usable from many threads."""
 
     def __init__(
-        self, manifest: Manifest, reader: SegmentReader, *, now: Callable[[], float], zone: ZoneInfo
+        self,
+        manifest: Manifest,
+        reader: SegmentReader,
+        *,
+        examine: Callable[[str], bool],
+        now: Callable[[], float],
+        zone: ZoneInfo,
     ) -> None:
         self._manifest = manifest
         self._reader = reader
+        self._examine = examine
         self._now = now
         self._zone = zone
         self._last: dict[ProfileKind, LastRows] = {}
-        self._contacts = ContactRows(manifest, reader)
+        self._contacts = ContactRows(manifest, reader, examine)
 
     def rows(
         self,
@@ -91,7 +98,10 @@ class Readings:
 
         The first call reads the newest days (``last_rows.LOOKBACK_S``), later calls only what has landed since.
         """
-        state = self._last.setdefault(kind, LastRows(kind, self._manifest, self._reader, self._now))
+        state = self._last.get(kind)
+        if state is None:
+            fresh = LastRows(kind, self._manifest, self._reader, examine=self._examine, now=self._now)
+            state = self._last.setdefault(kind, fresh)
         return batch_of(kind, state.columns(), None, period_s)
 
     def counts(self, kind: ProfileKind, first: date, last: date) -> DayCounts:
@@ -145,5 +155,5 @@ class Readings:
         def pin() -> Pin:
             return self._manifest.pin(kind.value, period=period, meters=meters, generation=generation)
 
-        parts = [part for part in read_pinned(pin, read) if len(part["meter_id"])]
+        parts = [part for part in read_pinned(pin, read, self._examine) if len(part["meter_id"])]
         return newest(joined(parts), keys) if parts else nothing()

@@ -73,7 +73,7 @@ class Records:
         self.manifest = manifest
         self.registry = Registry(self._database, now)
         self.landing = Landing(manifest, files(root), self._owner, now=now, zone=zone)
-        self.readings = Readings(manifest, reader, now=now, zone=zone)
+        self.readings = Readings(manifest, reader, examine=self._recovery.examine, now=now, zone=zone)
         self.compaction = Compaction(self._database, manifest, reader, self.landing, root=root, wall=wall)
         self.counters = Counters(self._database)
         self.keys = KeyBox(self._database, now)

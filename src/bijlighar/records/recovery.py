@@ -8,6 +8,7 @@ reads those rows from the meters again. All of this can run twice, and while oth
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import select, update
 
+from bijlighar.cim.exchange import Unavailable
 from bijlighar.records import tables
 from bijlighar.records.database import Database, next_number
 from bijlighar.records.files import TEMPORARY, is_alive
@@ -68,6 +70,16 @@ class Recovery:
             found_again=tuple(found_again),
             unreadable=tuple(unreadable),
         )
+
+    def examine(self, file: str) -> bool:
+        """Look at a file that could not be read; True when it is lost, which is marked. Raises Unavailable."""
+        query = select(_kept.c.octets, _kept.c.sha256).where(_kept.c.file == file)
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            return False
+        reason = self._fault(file, row.octets, row.sha256)
+        return reason is not None and self._mark(file, reason)
 
     def _known(self) -> dict[str, tuple[int, str, bool]]:
         """Octets, SHA-256 and "is lost" of every segment by file, retired ones too."""
@@ -136,7 +148,9 @@ class Recovery:
         except FileNotFoundError:
             return "the file is missing"
         except OSError as fault:
-            return f"the file cannot be read: {fault.strerror}"
+            if fault.errno != errno.EIO:
+                raise Unavailable(f"a file of the readings cannot be opened: {fault.strerror}") from fault
+            return "the disk cannot read the file"
         if len(content) != octets:
             return f"the file has {len(content)} octets instead of {octets}"
         if hashlib.sha256(content).hexdigest() != sha256:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bijlighar.cim.period import Period
 from bijlighar.records.arrow_columns import integers
+from bijlighar.records.files import unavailable_when_disk_refuses
 from bijlighar.records.segment import KEY_COLUMNS, Segment, SegmentDamaged
 
 Columns = dict[str, NDArray[np.int64]]
@@ -77,7 +78,10 @@ class SegmentReader:
     ) -> pa.Table:
         path = self._root / segment.file
         try:
-            with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
+            with (
+                unavailable_when_disk_refuses(),
+                pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file,
+            ):
                 present = file.schema_arrow.names
                 names = None if columns is None else [name for name in columns if name in present]
                 if file.num_row_groups == 1:
