@@ -136,6 +136,11 @@ class Coverage:
             ranges.extend(self._pieces(int(first), int(last) + 1))
         return ranges
 
+    def backlog(self, meter_id: int, now_s: float) -> bool:
+        """Whether a row is missing that by now should not be: older than what may still appear by itself."""
+        settled = self._complete_until(now_s - self.kind.settle_s) - (self._end - self._slots)
+        return bool(self.missing(meter_id, now_s)[: max(settled, 0)].any())
+
     def missing_counts(self, now_s: float) -> NDArray[np.int32]:
         """int32[meter]: how many slots of each are still to be asked for."""
         may_ask_again = (now_s >= self._reask_s)[:, None]

@@ -162,12 +162,17 @@ def next_due_s(task: Task, after_s: float, phase: float, settings: ScheduleSetti
 def succeeded(
     state: ScheduleState, row: int, tasks: frozenset[Task], now_s: float, settings: ScheduleSettings
 ) -> None:
-    """The tasks are done: each falls due again in its next period; back-off is over."""
-    for task in tasks:
-        state.due_s[task, row] = next_due_s(task, now_s, float(state.phase[row]), settings)
+    """The tasks are done and the meter answers well: back-off is over."""
+    done(state, row, tasks, now_s, settings)
     state.failures[row] = 0
     state.not_before_s[row] = -np.inf
     state.alarm[row] = False
+
+
+def done(state: ScheduleState, row: int, tasks: frozenset[Task], now_s: float, settings: ScheduleSettings) -> None:
+    """Each task falls due again in its next period."""
+    for task in tasks:
+        state.due_s[task, row] = next_due_s(task, now_s, float(state.phase[row]), settings)
 
 
 def failed(

@@ -1,0 +1,75 @@
+"""What the head-end counts of itself, for Prometheus: its own registry, nothing of any meter or consumer."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from bijlighar.cim.contacts import Contact
+
+_LATENCY_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 60)
+
+
+class Metrics:
+    """Counters and gauges of one head-end process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._visits = Counter(
+            "bijlighar_visits", "Visits to meters, by how they ended", ["outcome"], registry=self.registry
+        )
+        self._latency = Histogram(
+            "bijlighar_visit_seconds",
+            "From connecting to release, wall-clock",
+            buckets=_LATENCY_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._octets = Counter(
+            "bijlighar_octets", "Octets to and from meters", ["direction"], registry=self.registry
+        )
+        self._rows = Counter("bijlighar_rows_landed", "Durable rows, by kind", ["kind"], registry=self.registry)
+        self._apart = Counter(
+            "bijlighar_rows_quarantined", "Rows kept apart, by reason", ["reason"], registry=self.registry
+        )
+        self._unreadable = Counter(
+            "bijlighar_rows_unreadable", "Rows or buffers that could not be decoded", registry=self.registry
+        )
+        self._unmapped = Gauge(
+            "bijlighar_columns_unmapped", "Columns that no channel is known for", registry=self.registry
+        )
+        self.queue_octets = Gauge(
+            "bijlighar_queue_octets", "Answers that wait to be landed", registry=self.registry
+        )
+        self.counters_reserved = Gauge(
+            "bijlighar_counters_reserved", "Invocation counters reserved since the start", registry=self.registry
+        )
+        self.sessions = Gauge("bijlighar_sessions", "Visits under way", registry=self.registry)
+        self.lag = Gauge("bijlighar_lag_seconds", "How far behind its schedule", registry=self.registry)
+        self._alarm = Gauge("bijlighar_alarm", "1 while the alarm stands", ["code"], registry=self.registry)
+
+    def contact(self, contact: Contact) -> None:
+        """Count one ended visit."""
+        self._visits.labels(contact.outcome.value).inc()
+        if contact.latency_ms is not None:
+            self._latency.observe(contact.latency_ms / 1000)
+        self._octets.labels("sent").inc(contact.octets_sent)
+        self._octets.labels("received").inc(contact.octets_received)
+
+    def landed(self, kind: str, rows: int) -> None:
+        """Count durable rows."""
+        self._rows.labels(kind).inc(rows)
+
+    def apart(self, reason: str, rows: int) -> None:
+        """Count rows that were kept apart."""
+        self._apart.labels(reason).inc(rows)
+
+    def unreadable(self, rows: int) -> None:
+        """Count rows or buffers that could not be decoded."""
+        self._unreadable.inc(rows)
+
+    def unmapped(self, columns: int) -> None:
+        """Tell how many different columns are not understood."""
+        self._unmapped.set(columns)
+
+    def alarm(self, code: str, *, stands: bool) -> None:
+        """Raise or clear an alarm."""
+        self._alarm.labels(code).set(1 if stands else 0)
