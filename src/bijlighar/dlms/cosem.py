@@ -90,7 +90,8 @@ LIMITER = _class(
     71,
     "Limiter",
     "monitored_value threshold_active threshold_normal threshold_emergency min_over_threshold_duration"
-    " min_under_threshold_duration emergency_profile emergency_profile_group_id_list emergency_profile_active actions",
+    " min_under_threshold_duration emergency_profile emergency_profile_group_id_list"
+    " emergency_profile_active actions",
 )
 
 CLASSES: Mapping[int, InterfaceClass] = {
