@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import numpy as np
@@ -59,7 +59,7 @@ class FeedPublisher:
 
 def arrow_octets(batch: ReadingBatch) -> bytes:
     """A reading batch as one Arrow IPC stream."""
-    columns: dict[str, pa.Array] = {
+    columns: dict[str, pa.Array[Any]] = {
         "meter_id": pa.array(batch.meter_id),
         "start_s": pa.array(batch.start_s),
         "received_s": pa.array(batch.received_s),
@@ -73,7 +73,7 @@ def arrow_octets(batch: ReadingBatch) -> bytes:
     return octets
 
 
-def _nullable(column: NDArray[np.int64]) -> pa.Array:
+def _nullable(column: NDArray[np.int64]) -> pa.Array[Any]:
     return pa.array(column, mask=column == MISSING)
 
 
