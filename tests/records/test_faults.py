@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from bijlighar.cim.channels import ProfileKind
-from bijlighar.cim.exchange import Unavailable
+from bijlighar.cim.exchange import SealedKeys, Unavailable
 from bijlighar.cim.period import Period
 from bijlighar.records import Records
 from bijlighar.records.database import Database
@@ -58,7 +58,7 @@ def _locked(url: str) -> Iterator[None]:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
-            connection.exec_driver_sql("LOCK TABLE sequences")
+            connection.exec_driver_sql("LOCK TABLE sequences IN EXCLUSIVE MODE")
         yield
         connection.rollback()
     engine.dispose()
@@ -101,7 +101,7 @@ import resource, sys
 from pathlib import Path
 sys.path.insert(0, str(Path(sys.argv[3]).parent))
 from writer import batch
-from bijlighar.cim.exchange import Unavailable
+from bijlighar.cim.exchange import SealedKeys, Unavailable
 from bijlighar.records import Records
 with Records(sys.argv[1], Path(sys.argv[2])) as records:
     records.landing.land([batch(0)], [])
@@ -138,7 +138,7 @@ def test_a_locked_database_acknowledges_nothing_and_is_outlived(
         assert len(_segments(tmp_path)) == 1, "however often it is tried, the disk of one call"
         assert records.readings.pin(BLOCKS).segments == ()
         with pytest.raises(Unavailable, match="database"):
-            records.layouts.put_layout("a", "b", "c", b"")
+            records.keys.put_sealed_keys([SealedKeys(meter_id=1, sealed=b"")])
     records.landing.land([batch], [])
     assert len(records.readings.table(BLOCKS, None, ALWAYS)) == 8
     assert records.alarms() == []

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, insert, select
 
 from bijlighar.records import tables
 from bijlighar.records.database import Database, current_number, next_number
@@ -90,21 +90,23 @@ class Audit:
 
     def verify(self) -> AuditVerdict:
         """Walk the whole chain. Raises Unavailable."""
+        number, before = 0, FIRST_HASH
         with self._database.read() as connection:
             counted = current_number(connection, "audit")
-            rows = connection.execution_options(yield_per=VERIFIED_AT_ONCE).execute(
-                select(_kept).order_by(_kept.c.number)
-            )
-            number, before = 0, FIRST_HASH
-            for row in rows.mappings():
-                reason = _fault(row, number + 1, before)
-                if reason:
-                    return AuditVerdict(entries=number, broken_at=number + 1, reason=reason)
-                number, before = row["number"], row["hash"]
+            while rows := self._after(connection, number):
+                for row in rows:
+                    reason = _fault(row, number + 1, before)
+                    if reason:
+                        return AuditVerdict(entries=number, broken_at=number + 1, reason=reason)
+                    number, before = row["number"], row["hash"]
         if number != counted:
             reason = f"the log ends at {number}, but {counted} entries were added"
             return AuditVerdict(entries=number, broken_at=number + 1, reason=reason)
         return AuditVerdict(entries=number, broken_at=None)
+
+    def _after(self, connection: Connection, number: int) -> Sequence[RowMapping]:
+        query = select(_kept).where(_kept.c.number > number).order_by(_kept.c.number).limit(VERIFIED_AT_ONCE)
+        return connection.execute(query).mappings().all()
 
 
 def _fault(row: RowMapping, number: int, before: str) -> str:
