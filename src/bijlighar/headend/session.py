@@ -291,6 +291,10 @@ class Session(asyncio.Protocol, Generic[T]):
                 )
             )
 
+    def abandon(self) -> None:
+        """Nobody waits for the end any more: close at once."""
+        self._end()
+
     def _end(self, end: SessionEnd[T] | None = None, error: Exception | None = None) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -299,13 +303,11 @@ class Session(asyncio.Protocol, Generic[T]):
                 self._transport.close()
             else:
                 self._transport.abort()
-        if self.ended.done():
-            return
-        if end is not None:
-            self.ended.set_result(end)
-        elif error is not None:
-            self.ended.set_exception(error)
         self._script.close()
+        if end is not None and not self.ended.done():
+            self.ended.set_result(end)
+        elif error is not None and not self.ended.done():
+            self.ended.set_exception(error)
 
 
 async def converse(
@@ -342,7 +344,7 @@ async def converse(
     try:
         return await session.ended
     except asyncio.CancelledError:
-        session.finish(Outcome.RESET, "stopped by the head-end")
+        session.abandon()
         raise
 
 
