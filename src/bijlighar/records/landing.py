@@ -23,7 +23,7 @@ from bijlighar.cim.readings import ReadingBatch
 from bijlighar.records.arrow_columns import integers
 from bijlighar.records.files import Files, Owner
 from bijlighar.records.manifest import Manifest
-from bijlighar.records.segment import Segment, contacts_table, describe, encode, readings_table
+from bijlighar.records.segment import Segment, contacts_table, describe, encode, quarantine_table, readings_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +55,27 @@ class Landing:
         """Empty, or one alarm since the store began to refuse; the first landed row ends it."""
         return [] if self._refusal is None else [self._refusal]
 
+    def quarantine(self, readings: ReadingBatch, reasons: Sequence[str]) -> None:
+        """Keep rows whose time cannot be true, apart from readings, with one reason each; durable before return.
+
+        Raises Unavailable, and ValueError when there are not as many reasons as rows. For the thread of ``land``.
+        """
+        table = quarantine_table(readings, reasons)
+        self._alarmed(lambda: self._land([table] if len(readings) else []))
+
     def land(self, readings: Sequence[ReadingBatch], contacts: Sequence[Contact]) -> None:
         """Return only when all rows are durable. Raises Unavailable, then nothing of this call is acknowledged.
 
         Landing the same rows twice is harmless: the newest of a meter and start is read. For one thread.
         """
+        tables = _grouped(readings)
+        if contacts:
+            tables.append(contacts_table(contacts))
+        self._alarmed(lambda: self._land(tables))
+
+    def _alarmed(self, attempt: Callable[[], None]) -> None:
         try:
-            self._land(readings, contacts)
+            attempt()
         except Unavailable as refusal:
             if self._refusal is None:
                 self._refusal = Alarm(
@@ -72,11 +86,8 @@ class Landing:
             raise
         self._refusal = None
 
-    def _land(self, readings: Sequence[ReadingBatch], contacts: Sequence[Contact]) -> None:
+    def _land(self, tables: Sequence[pa.Table]) -> None:
         self._settle()
-        tables = _grouped(readings)
-        if contacts:
-            tables.append(contacts_table(contacts))
         if not tables:
             return
         segments: list[Segment] = []

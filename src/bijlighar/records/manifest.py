@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, 
 from bijlighar.cim.period import Period
 from bijlighar.records import tables
 from bijlighar.records.database import Database, current_number, next_number, upsert
-from bijlighar.records.segment import Segment
+from bijlighar.records.segment import QUARANTINE, Segment
 
 _kept = tables.segments
 _NAMES = tuple(Segment.__dataclass_fields__)
@@ -120,8 +120,12 @@ class Manifest:
             return int(found.scalar() or 0)
 
     def landed_on(self, day: date) -> dict[str, int]:
-        """Rows landed on a civil day, by kind. Rows landed twice count twice until their day is compacted."""
+        """Rows landed on a civil day, by kind, without those kept apart.
+
+        Rows landed twice count twice until their day is compacted.
+        """
         query = select(_kept.c.kind, func.sum(_kept.c.rows)).where(_kept.c.day == day.isoformat(), _LIVE)
+        query = query.where(_kept.c.kind.not_like(f"{QUARANTINE}%"))
         with self._database.read() as connection:
             return {kind: int(rows) for kind, rows in connection.execute(query.group_by(_kept.c.kind))}
 

@@ -23,6 +23,7 @@ from bijlighar.records.last_rows import LastRows
 from bijlighar.records.manifest import Manifest, Pin
 from bijlighar.records.newest import chosen, joined, key_columns, newest
 from bijlighar.records.pinned import read_pinned
+from bijlighar.records.quarantine import Quarantined, QuarantinedRows
 from bijlighar.records.segment import Segment
 from bijlighar.records.segment_reader import Columns, SegmentReader
 
@@ -54,6 +55,7 @@ class Readings:
         self._now = now
         self._zone = zone
         self._last: dict[ProfileKind, LastRows] = {}
+        self._quarantine = QuarantinedRows(manifest, reader, examine)
         self._contacts = ContactRows(manifest, reader, examine)
 
     def rows(
@@ -120,6 +122,10 @@ class Readings:
     def landed_on(self, day: date) -> dict[str, int]:
         """Rows landed on a civil day by kind, contacts under "contact"; from the manifest alone."""
         return self._manifest.landed_on(day)
+
+    def quarantined(self, kind: ProfileKind, received: Period, meter_id: int | None = None) -> Quarantined:
+        """Rows kept apart that were received in ``received``, by meter and receipt. Raises as ``contacts``."""
+        return self._quarantine.rows(kind, received, meter_id)
 
     def contacts(self, period: Period, meter_id: int | None = None) -> list[Contact]:
         """Contacts that started in ``period``, by start. Raises SegmentDamaged, Unavailable."""

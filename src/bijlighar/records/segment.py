@@ -24,6 +24,9 @@ from bijlighar.records.arrow_columns import integers
 CONTACT = "contact"
 """The kind under which contacts are kept, beside the profile kinds."""
 
+QUARANTINE = "quarantine-"
+"""Before a profile kind: rows of that kind whose time cannot be true, kept apart."""
+
 KEY_COLUMNS = ("meter_id", "start_s", "received_s")
 
 ROW_GROUP_ROWS = 65_536
@@ -50,15 +53,16 @@ _CONTACT_FIELDS: list[pa.Field[Any]] = [
     pa.field("detail", pa.string(), nullable=False),
 ]
 CONTACT_SCHEMA = pa.schema(_CONTACT_FIELDS)
-_WORDS = ("purpose", "outcome", "detail")
+_WORDS = ("purpose", "outcome", "detail", "reason")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """A segment as the manifest knows it. ``file`` is relative to the segments' folder.
 
-    ``period_s`` block length of its rows; ``start_min_s`` and ``start_max_s`` both inclusive; ``day`` the civil
-    day of landing; ``landing_order`` breaks ties between rows received in the same second.
+    ``period_s`` block length of its rows; ``start_min_s`` and ``start_max_s`` both inclusive (of rows kept apart:
+    when they were received); ``day`` the civil day of landing; ``landing_order`` breaks ties between rows received
+    in the same second.
     """
 
     segment_id: str
@@ -110,6 +114,24 @@ def readings_table(batches: Sequence[ReadingBatch]) -> pa.Table:
     return pa.table(arrays).replace_schema_metadata(_labels(kind.value, period_s))
 
 
+def quarantine_table(readings: ReadingBatch, reasons: Sequence[str]) -> pa.Table:
+    """Rows kept apart, each with its reason; ``start_s`` is null where the meter gave no time."""
+    if len(reasons) != len(readings):
+        raise ValueError(f"{len(reasons)} reasons for {len(readings)} rows")
+    start_s = np.asarray(readings.start_s, dtype=np.int64)
+    arrays: dict[str, pa.Array[Any]] = {
+        "meter_id": pa.array(readings.meter_id.astype(np.int32)),
+        "start_s": pa.array(start_s, mask=start_s == MISSING),
+        "received_s": pa.array(readings.received_s.astype(np.int64)),
+        "reason": pa.array(list(reasons), type=pa.string()),
+    }
+    for name in sorted(readings.channels):
+        values = _channel(readings, name)
+        arrays[name] = pa.array(values, mask=values == MISSING)
+    table = pa.table(arrays).sort_by([("meter_id", "ascending"), ("received_s", "ascending")])
+    return table.replace_schema_metadata(_labels(QUARANTINE + readings.kind.value, readings.period_s))
+
+
 def _channel(batch: ReadingBatch, name: str) -> NDArray[np.int64]:
     if name in batch.channels:
         return np.asarray(batch.channels[name], dtype=np.int64)
@@ -149,15 +171,24 @@ def _encoding(name: str) -> str:
     return "BYTE_STREAM_SPLIT" if name.endswith(_MEASURED) else "DELTA_BINARY_PACKED"
 
 
+def _time_column(kind: str) -> str:
+    """The column that the manifest's start range is taken from."""
+    if kind == CONTACT:
+        return "started_ms"
+    return "received_s" if kind.startswith(QUARANTINE) else "start_s"
+
+
 def describe(table: pa.Table, octets: pa.Buffer, *, segment_id: str, day: date, landed_s: int) -> Segment:
     """What the manifest keeps of a segment. The table must not be empty."""
     metadata = table.schema.metadata or {}
-    is_contact = "started_ms" in table.schema.names
-    starts_s = integers(table["started_ms"]) // 1000 if is_contact else integers(table["start_s"])
+    kind = metadata[b"bijlighar.kind"].decode()
+    starts_s = integers(table[_time_column(kind)])
+    if kind == CONTACT:
+        starts_s = starts_s // 1000
     meter_ids = integers(table["meter_id"])
     return Segment(
         segment_id=segment_id,
-        kind=metadata[b"bijlighar.kind"].decode(),
+        kind=kind,
         period_s=int(metadata[b"bijlighar.period_s"]),
         day=day,
         rows=table.num_rows,
