@@ -412,7 +412,7 @@ def test_instants_at_once_equal_instants_one_by_one(
 
 
 def instants_of(stamps: list[bytes], sign: DeviationSign) -> dict[int, object]:
-    """Row to instant (None = not set), refused rows left out, as the template has it; each octet its own buffer."""
+    """Row to instant (None = not set) as the template has it, refused rows left out; each stamp its own buffer."""
     rules = RowRules(columns=1, instants=frozenset({0}), clock_column=0, deviation_sign=sign)
     learnt = Template.learn(buffer([axdr.structure([axdr.octets(bytes(12))])]), rules)
     table = learnt.decode_rows([buffer([axdr.structure([axdr.octets(stamp)])]) for stamp in stamps])
