@@ -10,6 +10,8 @@ from bijlighar.dlms.acse import (
     AssociationResult,
     Diagnostic,
     Release,
+    _any_aare,
+    _usual_challenge,
     decode_aare,
     decode_aarq,
     decode_release,
@@ -70,6 +72,39 @@ def test_any_content_gives_an_apdu_or_a_fault_of_the_peer(content, tag):
             decode(apdu)
         except RemoteProtocolError:
             continue
+
+
+@given(st.binary(min_size=16, max_size=16), st.binary(min_size=1, max_size=60), st.sampled_from([2, 5]), st.data())
+def test_the_usual_aare_is_read_at_fixed_offsets_as_by_the_general_reader(challenge, information, mechanism, draw):
+    aare = Aare(
+        context=3,
+        result=0,
+        diagnostic=14,
+        responding_title=b"METER001",
+        mechanism=mechanism,
+        authentication_value=challenge,
+        user_information=information,
+    )
+    apdu = aare.encode()
+    assert (_usual_challenge(apdu) is not None) is (len(apdu) < 0x82)
+    position = draw.draw(st.integers(0, len(apdu) - 1))
+    changed = bytearray(apdu)
+    changed[position] ^= draw.draw(st.integers(0, 255))
+    for octets in (apdu, bytes(changed), apdu[: draw.draw(st.integers(0, len(apdu)))]):
+        usual = _usual_challenge(octets)
+        assert usual is None or usual == _any_aare(octets)
+
+
+@given(st.binary(max_size=130), st.data())
+def test_the_usual_release_is_read_at_fixed_offsets_as_by_the_general_reader(information, draw):
+    apdu = bytearray(Release(0, information).encode(RLRE))
+    assert decode_release(bytes(apdu), RLRE) == Release(0, information)
+    apdu[draw.draw(st.integers(0, min(len(apdu) - 1, 8)))] ^= draw.draw(st.integers(1, 255))
+    try:
+        release = decode_release(bytes(apdu), RLRE)
+    except RemoteProtocolError:
+        return
+    assert release.reason != 0 or release.encode(RLRE)[:1] == apdu[:1]
 
 
 def test_the_public_clients_aarq_is_the_well_known_one():

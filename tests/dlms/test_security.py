@@ -241,6 +241,6 @@ def test_material_of_another_size_is_our_fault_and_keys_stay_out_of_its_words():
 
 def test_a_protection_that_is_none_is_our_fault():
     with pytest.raises(LocalProtocolError):
-        material().suite.seal(int(SecurityControl.BROADCAST_KEY), PEER, 1, b"")
+        material().suite.seal(int(SecurityControl.BROADCAST_KEY), PEER + bytes(4), b"")
     with pytest.raises(LocalProtocolError):
         SecureChannel(material(), PEER, 0x30, 0, 9).seal_glo(b"\x0f")

@@ -55,8 +55,13 @@ def test_a_wrong_header_is_refused_before_its_body_came(octets, fault):
 def test_what_waits_is_bounded():
     link = WrapperLink(16, 1)
     link.receive_data(bytes(MAX_BUFFERED_OCTETS))
+    with pytest.raises(Malformed):
+        link.next_apdu()
+    for _ in range(3):
+        link.receive_data(bytes(MAX_BUFFERED_OCTETS))
+    assert len(link.trailing_octets) == MAX_BUFFERED_OCTETS + 1
     with pytest.raises(TooLarge):
-        link.receive_data(b"\x00")
+        link.next_apdu()
 
 
 def test_an_apdu_beyond_the_length_field_is_our_fault():

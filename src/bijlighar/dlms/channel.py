@@ -6,13 +6,20 @@ a received one must be above the last accepted, which moves only when the APDU h
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from struct import Struct
-from struct import error as struct_error
 
 from bijlighar.dlms.axdr import encode_length, read_length
 from bijlighar.dlms.errors import CountersSpent, LocalProtocolError, Malformed, NotAuthentic, Replayed, Truncated
 from bijlighar.dlms.limits import MAX_COUNTER
-from bijlighar.dlms.security import SYSTEM_TITLE_OCTETS, TAG_OCTETS, SecurityMaterial, judge_control
+from bijlighar.dlms.security import (
+    BOTH,
+    ENCRYPTED,
+    SYSTEM_TITLE_OCTETS,
+    TAG_OCTETS,
+    SecurityMaterial,
+    judge_control,
+)
 
 GENERAL_GLO = 0xDB
 GLO_OF = {
@@ -33,6 +40,7 @@ HEADER_OCTETS = 5
 """Security control and invocation counter."""
 GENERAL_GLO_OVERHEAD = 2 + SYSTEM_TITLE_OCTETS + 3 + HEADER_OCTETS + TAG_OCTETS
 """Octets that ciphering adds at most to an APDU below 64 KiB."""
+_LENGTH_AT = 2 + SYSTEM_TITLE_OCTETS
 
 _HEADER = Struct(">BI")
 
@@ -46,13 +54,12 @@ class SecureChannel:
 
     __slots__ = (
         "_end",
-        "_own_prefix",
         "_peer_prefix",
         "_protection",
         "_suite",
-        "_title",
         "last_accepted",
         "next_counter",
+        "own_title",
         "peer_title",
     )
 
@@ -60,21 +67,13 @@ class SecureChannel:
         self, material: SecurityMaterial, peer_title: bytes | None, protection: int, first_counter: int, count: int
     ) -> None:
         self._suite = material.suite
-        self._title = material.system_title
-        self._own_prefix = b"\xdb\x08" + self._title
-        self._peer_prefix = b""
-        self.peer_title = b""
-        if peer_title is not None:
-            self.learn_peer(peer_title)
-        self._protection = int(protection)
+        self._protection = protection
+        self.own_title = material.system_title
+        self.peer_title = peer_title or b""
+        self._peer_prefix = b"\xdb\x08" + self.peer_title
         self.next_counter = first_counter
         self._end = min(first_counter + count, MAX_COUNTER + 1)
         self.last_accepted = -1
-
-    @property
-    def own_title(self) -> bytes:
-        """Our system title."""
-        return self._title
 
     def learn_peer(self, title: bytes) -> None:
         """The peer's system title, from now on the only one."""
@@ -94,49 +93,86 @@ class SecureChannel:
         tag = GLO_OF.get(apdu[0])
         if tag is None:
             raise LocalProtocolError(f"APDU {apdu[0]:#04x} has no glo-ciphered form")
-        return bytes([tag]) + self._sealed(apdu)
+        header = bytes((tag,)) + self.length_and_control(len(apdu))
+        return header + self.seal(apdu)
 
     def seal_general(self, apdu: bytes) -> bytes:
         """``apdu`` within general-glo-ciphering, our title in front."""
-        return self._own_prefix + self._sealed(apdu)
+        return b"\xdb\x08" + self.own_title + self.length_and_control(len(apdu)) + self.seal(apdu)
 
-    def _sealed(self, apdu: bytes) -> bytes:
-        counter = self.take_counter()
-        body = self._suite.seal(self._protection, self._title, counter, apdu)
-        return encode_length(len(body) + HEADER_OCTETS) + _HEADER.pack(self._protection, counter) + body
+    def length_and_control(self, size: int) -> bytes:
+        """What stands before the counter of a ciphered APDU whose plain form has ``size`` octets."""
+        tag = 0 if self._protection == ENCRYPTED else TAG_OCTETS
+        return encode_length(HEADER_OCTETS + size + tag) + bytes((self._protection,))
+
+    def seal(self, apdu: bytes) -> bytes:
+        """Counter and body: what follows the security control."""
+        counter = self.next_counter
+        if counter >= self._end:
+            raise CountersSpent(counter)
+        self.next_counter = counter + 1
+        count = counter.to_bytes(4, "big")
+        suite = self._suite
+        nonce = self.own_title + count
+        if self._protection == BOTH:
+            return count + suite.encrypt(nonce, apdu, suite.aad_both)[:-4]
+        return count + suite.seal(self._protection, nonce, apdu)
 
     def open(self, apdu: bytes) -> bytes:
         """The plain APDU inside. Raises NotAuthentic, Replayed, Malformed, Truncated, SuiteNotSupported."""
+        if not self.peer_title:
+            raise NotAuthentic("a ciphered APDU before the peer told its system title")
         plain_tag = None
-        if apdu[0] == GENERAL_GLO:
-            if apdu[:10] != self._peer_prefix:
-                raise NotAuthentic("general-glo ciphering under a system title that is not the peer's")
-            offset = 10
+        if apdu.startswith(self._peer_prefix):
+            offset = _LENGTH_AT
+        elif apdu[0] == GENERAL_GLO:
+            raise NotAuthentic("general-glo ciphering under a system title that is not the peer's")
         else:
             plain_tag = PLAIN_OF.get(apdu[0])
             if plain_tag is None:
                 raise NotAuthentic(f"APDU {apdu[0]:#04x} came unprotected, or in a form that is not supported")
             offset = 1
-        control, counter, body = split_ciphered(apdu, offset)
-        if control & self._protection != self._protection:
-            judge_control(control)
-            raise NotAuthentic(f"security control {control:#04x} protects less than {self._protection:#04x}")
+        offset = check_length(apdu, offset)
+        control, counter = _HEADER.unpack_from(apdu, offset)
         if counter <= self.last_accepted:
             raise Replayed(counter, self.last_accepted)
-        plain = self._suite.open(control, self.peer_title, counter, body)
+        nonce = self.peer_title + apdu[offset + 1 : offset + 5]
+        if control == BOTH:
+            plain = self._open_both(nonce, apdu, offset + HEADER_OCTETS)
+        else:
+            if control & self._protection != self._protection:
+                judge_control(control)
+                raise NotAuthentic(f"security control {control:#04x} is less than {self._protection:#04x}")
+            plain = self._suite.open(control, nonce, apdu[offset + HEADER_OCTETS :])
         if not plain or (plain_tag is not None and plain[0] != plain_tag):
             raise Malformed("the ciphered APDU holds another than its tag tells")
         self.last_accepted = counter
         return plain
 
+    def _open_both(self, nonce: bytes, apdu: bytes, offset: int) -> bytes:
+        """As ``SuiteZero.open`` for both protections, without a copy: nearly every APDU comes this way."""
+        suite = self._suite
+        encrypt = suite.encrypt
+        plain = encrypt(nonce, apdu[offset:-TAG_OCTETS], None)[:-16]
+        if len(apdu) - offset < TAG_OCTETS or not compare_digest(
+            encrypt(nonce, plain, suite.aad_both)[-16:-4], apdu[-TAG_OCTETS:]
+        ):
+            raise NotAuthentic("the tag is not the peer's")
+        return plain
 
-def split_ciphered(apdu: bytes, offset: int) -> tuple[int, int, bytes]:
-    """Security control, counter and body of the ciphered part, whose length stands at ``offset``."""
+
+def check_length(apdu: bytes, offset: int) -> int:
+    """The offset behind the length at ``offset``, which must cover all that follows and at least a header."""
     length, offset = read_length(apdu, offset)
     if length != len(apdu) - offset:
         raise Truncated(f"a ciphered APDU announces {length} octets and has {len(apdu) - offset}")
-    try:
-        control, counter = _HEADER.unpack_from(apdu, offset)
-    except struct_error:
-        raise Truncated("a ciphered APDU ends within its security header") from None
+    if length < HEADER_OCTETS:
+        raise Truncated("a ciphered APDU ends within its security header")
+    return offset
+
+
+def split_ciphered(apdu: bytes, offset: int) -> tuple[int, int, bytes]:
+    """Security control, counter and body of the ciphered part, whose length stands at ``offset``."""
+    offset = check_length(apdu, offset)
+    control, counter = _HEADER.unpack_from(apdu, offset)
     return control, counter, apdu[offset + HEADER_OCTETS :]

@@ -79,8 +79,9 @@ def seal_push(
 ) -> bytes:
     """The general-glo-ciphered APDU under the sender's ``material``; ``counter`` must be fresh."""
     plain = encode_notification(notification)
-    body = material.suite.seal(int(protection), material.system_title, counter, plain)
-    header = bytes([protection]) + counter.to_bytes(4, "big")
+    count = counter.to_bytes(4, "big")
+    body = material.suite.seal(int(protection), material.system_title + count, plain)
+    header = bytes([protection]) + count
     title = bytes([GENERAL_GLO, SYSTEM_TITLE_OCTETS]) + material.system_title
     return title + encode_length(HEADER_OCTETS + len(body)) + header + body
 
@@ -108,7 +109,7 @@ def open_push(
     if control & protection != protection:
         judge_control(control)
         raise NotAuthentic(f"security control {control:#04x} protects less than {int(protection):#04x}")
-    plain = material.suite.open(control, title, counter, body)
+    plain = material.suite.open(control, title + counter.to_bytes(4, "big"), body)
     return Push(
         system_title=title, counter=counter, control=control, body=body, notification=decode_notification(plain)
     )

@@ -58,40 +58,38 @@ class ChallengePadding(Enum):
 class SuiteZero:
     """The two keys of one meter, made ready: key schedule and associated data are computed once."""
 
-    __slots__ = ("_aad_authenticated", "_aad_both", "_seal")
+    __slots__ = ("_aad_authenticated", "aad_both", "encrypt")
 
     def __init__(self, encryption_key: bytes, authentication_key: bytes) -> None:
-        self._seal = AESGCM(encryption_key).encrypt
-        self._aad_both = bytes([BOTH]) + authentication_key
+        self.encrypt = AESGCM(encryption_key).encrypt
+        self.aad_both = bytes([BOTH]) + authentication_key
         self._aad_authenticated = bytes([AUTHENTICATED]) + authentication_key
 
-    def seal(self, control: int, title: bytes, counter: int, plaintext: bytes) -> bytes:
-        """Ciphertext or plaintext, and the tag when authenticated. ``title`` is the sender's."""
-        nonce = title + counter.to_bytes(4, "big")
+    def seal(self, control: int, nonce: bytes, plaintext: bytes) -> bytes:
+        """Ciphertext or plaintext, and the tag when authenticated. ``nonce``: sender's title and counter."""
         if control == BOTH:
-            return self._seal(nonce, plaintext, self._aad_both)[:-4]
+            return self.encrypt(nonce, plaintext, self.aad_both)[:-4]
         if control == ENCRYPTED:
-            return self._seal(nonce, plaintext, None)[:-_FULL_TAG_OCTETS]
+            return self.encrypt(nonce, plaintext, None)[:-_FULL_TAG_OCTETS]
         if control == AUTHENTICATED:
             return plaintext + self.tag(nonce, plaintext)
         raise LocalProtocolError(f"security control {control:#04x} is not authenticated, encrypted or both")
 
     def tag(self, nonce: bytes, octets: bytes) -> bytes:
         """The 12-octet GMAC over security control 10h, authentication key and ``octets``."""
-        return self._seal(nonce, b"", self._aad_authenticated + octets)[:TAG_OCTETS]
+        return self.encrypt(nonce, b"", self._aad_authenticated + octets)[:TAG_OCTETS]
 
-    def open(self, control: int, title: bytes, counter: int, body: bytes) -> bytes:
-        """The plaintext. Raises NotAuthentic, Truncated, or what ``judge_control`` raises."""
-        nonce = title + counter.to_bytes(4, "big")
+    def open(self, control: int, nonce: bytes, body: bytes) -> bytes:
+        """The plaintext. Raises NotAuthentic, or what ``judge_control`` raises."""
         if control == BOTH:
-            plaintext = self._seal(nonce, body[:-TAG_OCTETS], None)[:-_FULL_TAG_OCTETS]
-            computed = self._seal(nonce, plaintext, self._aad_both)[-_FULL_TAG_OCTETS:-4]
+            plaintext = self.encrypt(nonce, body[:-TAG_OCTETS], None)[:-_FULL_TAG_OCTETS]
+            computed = self.encrypt(nonce, plaintext, self.aad_both)[-_FULL_TAG_OCTETS:-4]
         elif control == AUTHENTICATED:
             plaintext = body[:-TAG_OCTETS]
             computed = self.tag(nonce, plaintext)
         else:
             judge_control(control)
-            return self._seal(nonce, body, None)[:-_FULL_TAG_OCTETS]
+            return self.encrypt(nonce, body, None)[:-_FULL_TAG_OCTETS]
         if not compare_digest(computed, body[-TAG_OCTETS:]):
             raise NotAuthentic("the tag is not the peer's" if len(body) >= TAG_OCTETS else "there is no whole tag")
         return plaintext
@@ -127,9 +125,10 @@ class SecurityMaterial:
     @property
     def suite(self) -> SuiteZero:
         """The keys made ready."""
-        if not self._suite:
-            self._suite.append(SuiteZero(self.encryption_key, self.authentication_key))
-        return self._suite[0]
+        made = self._suite
+        if not made:
+            made.append(SuiteZero(self.encryption_key, self.authentication_key))
+        return made[0]
 
 
 def _sized(name: str, octets: bytes, size: int) -> None:

@@ -43,14 +43,11 @@ class WrapperLink:
         return _HEADER.pack(WRAPPER_VERSION, self._own_address, self.peer_address, size) + apdu
 
     def receive_data(self, octets: bytes) -> None:
-        """Store what came. Raises TooLarge beyond MAX_BUFFERED_OCTETS unparsed octets."""
-        waiting = self._octets
-        if waiting:
-            octets = waiting[self._offset :] + octets
+        """Store what came. What goes beyond MAX_BUFFERED_OCTETS is refused by ``next_apdu``."""
+        if self._octets:
+            octets = self._octets[self._offset :] + octets
             self._offset = 0
-        self._octets = octets
-        if len(octets) > MAX_BUFFERED_OCTETS:
-            raise TooLarge(f"{len(octets)} octets wait unparsed, more than {MAX_BUFFERED_OCTETS}")
+        self._octets = octets[: MAX_BUFFERED_OCTETS + 1]
 
     def next_apdu(self) -> bytes | None:
         """The APDU of the next whole frame, or None. Raises RemoteProtocolError."""
@@ -58,6 +55,8 @@ class WrapperLink:
         held = len(octets) - offset
         if held < HEADER_OCTETS:
             return None
+        if held > MAX_BUFFERED_OCTETS:
+            raise TooLarge(f"more than {MAX_BUFFERED_OCTETS} octets wait unparsed")
         version, source, destination, size = _HEADER.unpack_from(octets, offset)
         if version != WRAPPER_VERSION or source != self.peer_address or destination != self._own_address:
             self._judge(version, source, destination)

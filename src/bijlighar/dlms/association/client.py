@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, TypeAlias
 
-from bijlighar.dlms.acse import RLRE, RLRQ, Release, decode_aare, decode_release
-from bijlighar.dlms.association import opening
+from bijlighar.dlms.acse import RLRE, decode_aare, decode_release
 from bijlighar.dlms.association.events import (
     NEED_DATA,
     ActionDone,
@@ -28,25 +27,27 @@ from bijlighar.dlms.association.events import (
     ServiceRefused,
     SetDone,
 )
+from bijlighar.dlms.association.gathering import Gathering
 from bijlighar.dlms.association.machine import Machine
-from bijlighar.dlms.association.settings import Ciphering, ClientSettings, check_client
+from bijlighar.dlms.association.opening import PROOF_REFUSED, Opening, refusal
+from bijlighar.dlms.association.prepared import prepared
+from bijlighar.dlms.association.settings import ClientSettings, check_challenge
 from bijlighar.dlms.association.states import Move, Role, State
 from bijlighar.dlms.axdr import Data, encode
-from bijlighar.dlms.channel import GENERAL_GLO_OVERHEAD, SecureChannel
-from bijlighar.dlms.errors import LocalProtocolError, Malformed, ProtocolError, StaleReply, TooLarge
-from bijlighar.dlms.limits import FRAME_SLACK_OCTETS, MAX_BLOCKS, MAX_FRAME_OCTETS, MAX_VALUE_OCTETS
+from bijlighar.dlms.channel import GENERAL_GLO, GENERAL_GLO_OVERHEAD, GLO_OF, SecureChannel
+from bijlighar.dlms.errors import LocalProtocolError, Malformed, ProtocolError, StaleReply
+from bijlighar.dlms.limits import MAX_FRAME_OCTETS
 from bijlighar.dlms.notification import decode_notification
 from bijlighar.dlms.wrapper import WrapperLink
 from bijlighar.dlms.xdlms import AttributeRef, InitiateResponse, MethodRef, Selection
 from bijlighar.dlms.xdlms.action import ActionAnswer, ActionRequest, decode_action_response
-from bijlighar.dlms.xdlms.get import GetBlock, GetNext, GetRequest, decode_get_response
+from bijlighar.dlms.xdlms.get import BLOCK, GetBlock, decode_get_response, encode_get, encode_next, split_block
 from bijlighar.dlms.xdlms.results import decode_confirmed_service_error, decode_exception
 from bijlighar.dlms.xdlms.set_attribute import SetRequest, decode_set_response
 
 _INVOKE = 0xC0
 """Invoke-id-and-priority: high priority, confirmed."""
-
-
+_CIPHERED_RESPONSE = (GLO_OF[0x08], GENERAL_GLO)
 _Handler: TypeAlias = Callable[["ClientAssociation", bytes], ClientEvent | None]
 
 
@@ -55,37 +56,59 @@ def _unchanged(apdu: bytes) -> bytes:
 
 
 class ClientAssociation:
-    """One association. Raises LocalProtocolError for settings that cannot work."""
+    """One association under ``settings``; the other arguments, when given, stand in for theirs.
+
+    Raises LocalProtocolError for settings that cannot work.
+    """
 
     __slots__ = (
-        "_block",
         "_channel",
+        "_gathering",
         "_invoke",
+        "_largest_request",
         "_link",
         "_machine",
         "_negotiated",
         "_open",
+        "_opening",
         "_outgoing",
-        "_pieces",
+        "_prepared",
         "_seal",
         "_settings",
-        "_size",
     )
 
-    def __init__(self, settings: ClientSettings) -> None:
-        check_client(settings)
+    def __init__(
+        self,
+        settings: ClientSettings,
+        *,
+        challenge: bytes | None = None,
+        invocation_counter: int | None = None,
+        counters_left: int | None = None,
+    ) -> None:
         self._settings = settings
+        self._prepared = ready = prepared(settings)
         self._machine = Machine(Role.CLIENT)
-        largest = min(settings.max_pdu + FRAME_SLACK_OCTETS, MAX_FRAME_OCTETS)
-        self._link = WrapperLink(settings.client_address, settings.server_address, largest)
-        self._channel = opening.channel_of(settings)
-        self._seal, self._open = _protection(settings.ciphering, self._channel)
+        self._link = WrapperLink(settings.client_address, settings.server_address, ready.max_frame_octets)
+        self._channel: SecureChannel | None = None
+        self._seal = self._open = _unchanged
+        if ready.material is not None:
+            first = settings.invocation_counter if invocation_counter is None else invocation_counter
+            count = settings.counters_left if counters_left is None else counters_left
+            self._channel = channel = SecureChannel(
+                ready.material, settings.meter_title, ready.protection, first, count
+            )
+            if ready.ciphered:
+                self._seal = channel.seal_general if ready.general else channel.seal_glo
+                self._open = channel.open
+        self._opening = Opening(
+            settings, ready, self._channel, settings.challenge if challenge is None else challenge
+        )
+        check_challenge(settings.mechanism, self._opening.challenge)
         self._outgoing: list[bytes] = []
         self._invoke = 0
+        self._largest_request = MAX_FRAME_OCTETS
         self._negotiated: InitiateResponse | None = None
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._block = 0
+        self._gathering: Gathering | None = None
 
     @property
     def state(self) -> State:
@@ -105,13 +128,15 @@ class ClientAssociation:
     def open(self) -> None:
         """Ask for the association (AARQ)."""
         self._machine.own(Move.ASSOCIATE)
-        self._queue(lambda: opening.aarq(self._settings, self._channel))
+        try:
+            self._send(self._prepared.aarq(self._opening.challenge, self._channel))
+        except ProtocolError as fault:
+            self._machine.fail(fault)
+            raise
 
     def get(self, ref: AttributeRef, selection: Selection | None = None) -> None:
         """Ask for one attribute, or for some rows of it. Ends in GetSucceeded, GetFailed or ServiceRefused."""
-        request = GetRequest(self._next_invoke(), ref, selection).encode()
-        self._ask(Move.GET, request)
-        self._block = 1
+        self._ask(Move.GET, encode_get(self._next_invoke(), ref, selection))
 
     def set(self, ref: AttributeRef, value: Data | bytes) -> None:
         """Write one attribute; ``value`` typed, or raw A-XDR octets. Ends in SetDone or ServiceRefused."""
@@ -126,7 +151,11 @@ class ClientAssociation:
     def release(self) -> None:
         """Ask for the end of the association (RLRQ). Ends in Released or ServiceRefused."""
         self._machine.own(Move.RELEASE)
-        self._queue(self._rlrq)
+        try:
+            self._send(self._prepared.rlrq(self._channel))
+        except ProtocolError as fault:
+            self._machine.fail(fault)
+            raise
 
     def data_to_send(self) -> bytes:
         """What is to be sent now; given once."""
@@ -138,12 +167,8 @@ class ClientAssociation:
         return octets
 
     def receive_data(self, octets: bytes) -> None:
-        """Store what came. Raises TooLarge when far more waits than any answer has."""
-        try:
-            self._link.receive_data(octets)
-        except ProtocolError as fault:
-            self._machine.fail(fault)
-            raise
+        """Store what came."""
+        self._link.receive_data(octets)
 
     def connection_lost(self) -> None:
         """The connection is gone. When an answer was awaited, ``next_event`` raises from now on."""
@@ -159,7 +184,13 @@ class ClientAssociation:
                 apdu = self._link.next_apdu()
                 if apdu is None:
                     return NEED_DATA
-                event = self._arrived(apdu)
+                handler = self._unprotected.get(apdu[0])
+                if handler is None:
+                    apdu = self._open(apdu)
+                    handler = self._protected.get(apdu[0])
+                    if handler is None:
+                        handler = _unexpected
+                event = handler(self, apdu)
                 if event is not None:
                     return event
         except ProtocolError as fault:
@@ -167,60 +198,45 @@ class ClientAssociation:
             raise
         return NEED_DATA
 
-    def _arrived(self, apdu: bytes) -> ClientEvent | None:
-        handler = self._unprotected.get(apdu[0])
-        if handler is not None:
-            return handler(self, apdu)
-        plain = self._open(apdu)
-        handler = self._protected.get(plain[0])
-        if handler is None:
-            raise Malformed(f"APDU {plain[0]:#04x} is not one that a client hears")
-        return handler(self, plain)
+    def _send(self, apdu: bytes) -> None:
+        self._outgoing.append(self._link.frame(apdu))
 
-    def _queue(self, make: Callable[[], bytes]) -> None:
-        """Frame what ``make`` seals; a fault in it is the end, for a counter may have been spent."""
+    def _ask(self, move: Move, request: bytes) -> None:
+        if len(request) > self._largest_request:
+            raise LocalProtocolError(
+                f"a request of {len(request)} octets, the meter receives {self._largest_request}"
+            )
+        self._machine.own(move)
         try:
-            self._outgoing.append(self._link.frame(make()))
-        except ProtocolError as fault:
+            self._send(self._seal(request))
+        except ProtocolError as fault:  # a counter may have been spent
             self._machine.fail(fault)
             raise
 
-    def _ask(self, move: Move, request: bytes) -> None:
-        limit = self._negotiated.max_pdu if self._negotiated else 0
-        overhead = 0 if self._open is _unchanged else GENERAL_GLO_OVERHEAD
-        if limit and len(request) + overhead > limit:
-            raise LocalProtocolError(f"a request of {len(request)} octets; the meter receives {limit}")
-        self._machine.own(move)
-        self._queue(lambda: self._seal(request))
-
     def _next_invoke(self) -> int:
-        self._invoke = (self._invoke + 1) & 0x0F
-        return _INVOKE | self._invoke
+        self._invoke = invoke = (self._invoke + 1) & 0x0F
+        return _INVOKE | invoke
 
     def _check_invoke(self, invoke: int) -> None:
         if invoke & 0x0F != self._invoke:
             raise StaleReply(f"an answer to invoke-id {invoke & 0x0F}, {self._invoke} was asked")
 
-    def _rlrq(self) -> bytes:
-        information = None
-        if self._channel is not None and self._settings.ciphering is not Ciphering.NONE:
-            information = self._channel.seal_glo(opening.initiate_request(self._settings))
-        return Release(0, information).encode(RLRQ)
-
     def _on_aare(self, apdu: bytes) -> ClientEvent | None:
         aare = decode_aare(apdu)
         if aare.result != 0:
             self._machine.peer(Move.REFUSE)
-            return opening.refusal(aare)
-        challenged = opening.is_hls(self._settings)
+            return refusal(aare)
+        opening = self._opening
+        challenged = opening.prepared.is_hls
         self._machine.peer(Move.CHALLENGE if challenged else Move.ACCEPT)
-        self._negotiated = opening.negotiated(aare, self._settings, self._channel)
+        self._negotiated = negotiated = opening.negotiated(aare)
+        if negotiated.max_pdu:
+            overhead = GENERAL_GLO_OVERHEAD if opening.prepared.ciphered else 0
+            self._largest_request = negotiated.max_pdu - overhead
         if not challenged:
             return self._opened()
-        proof = opening.proof(aare.authentication_value or b"", self._settings, self._channel)
         self._machine.own(Move.PROVE)
-        request = ActionRequest(self._next_invoke(), opening.REPLY_TO_HLS, proof).encode()
-        self._queue(lambda: self._seal(request))
+        self._send(self._seal(opening.proof(aare.authentication_value or b"", self._next_invoke())))
         return None
 
     def _opened(self) -> AssociationOpened:
@@ -231,47 +247,41 @@ class ClientAssociation:
     def _on_proof(self, answer: ActionAnswer) -> ClientEvent:
         if answer.result != 0 or answer.value is None:
             self._machine.peer(Move.REFUSE_PROOF)
-            return opening.PROOF_REFUSED
-        opening.check_proof(answer.value, self._settings, self._channel)
+            return PROOF_REFUSED
+        self._opening.check_proof(answer.value)
         self._machine.peer(Move.ACCEPT_PROOF)
         return self._opened()
 
     def _on_get(self, apdu: bytes) -> ClientEvent | None:
+        if len(apdu) > 2:
+            self._check_invoke(apdu[2])
+            if apdu[1] == BLOCK:
+                return self._on_block(apdu)
         answer = decode_get_response(apdu)
-        self._check_invoke(answer.invoke)
-        if isinstance(answer, GetBlock):
-            return self._on_block(answer)
         self._machine.peer(Move.ANSWER_GET)
-        if self._pieces:
+        if self._gathering is not None:
             raise StaleReply("a whole answer among the blocks of another")
+        assert not isinstance(answer, GetBlock)
         return GetFailed(answer.result) if answer.value is None else GetSucceeded(answer.value)
 
-    def _on_block(self, block: GetBlock) -> ClientEvent | None:
-        self._machine.peer(Move.ANSWER_GET if block.last or block.piece is None else Move.GIVE_BLOCK)
-        if block.piece is None:
-            self._pieces.clear()
-            return GetFailed(block.result)
-        self._gather(block, block.piece)
-        if block.last:
-            octets = b"".join(self._pieces)
-            self._pieces.clear()
-            self._size = 0
-            return GetSucceeded(octets)
+    def _on_block(self, apdu: bytes) -> ClientEvent | None:
+        last, number, piece = split_block(apdu)
+        if not isinstance(piece, bytes):
+            self._machine.peer(Move.ANSWER_GET)
+            self._gathering = None
+            return GetFailed(piece)
+        gathering = self._gathering
+        if gathering is None:
+            self._gathering = gathering = Gathering()
+        gathering.add(number, piece, last)
+        if last:
+            self._machine.peer(Move.ANSWER_GET)
+            self._gathering = None
+            return GetSucceeded(gathering.whole())
+        self._machine.peer(Move.GIVE_BLOCK)
         self._machine.own(Move.GET_NEXT)
-        request = GetNext(_INVOKE | self._invoke, block.number).encode()
-        self._queue(lambda: self._seal(request))
+        self._send(self._seal(encode_next(_INVOKE | self._invoke, number)))
         return None
-
-    def _gather(self, block: GetBlock, piece: bytes) -> None:
-        if block.number != self._block:
-            raise StaleReply(f"block {block.number}, {self._block} was asked")
-        if not piece and not block.last:
-            raise Malformed("a block without octets that is not the last")
-        self._block += 1
-        self._size += len(piece)
-        if self._size > MAX_VALUE_OCTETS or self._block > MAX_BLOCKS:
-            raise TooLarge(f"a value of {self._size} octets in {self._block} blocks and more to come")
-        self._pieces.append(piece)
 
     def _on_set(self, apdu: bytes) -> ClientEvent:
         answer = decode_set_response(apdu)
@@ -291,23 +301,19 @@ class ClientAssociation:
         release = decode_release(apdu, RLRE)
         self._machine.peer(Move.ANSWER_RELEASE)
         information = release.user_information
-        if information and self._channel is not None and information[0] in (0x28, 0xDB):
-            self._channel.open(information)
+        if information and information[0] in _CIPHERED_RESPONSE:
+            self._open(information)
         return Released()
 
     def _on_exception(self, apdu: bytes) -> ClientEvent:
         self._machine.peer(Move.REPORT_EXCEPTION)
-        self._forget_pieces()
+        self._gathering = None
         return ServiceRefused(decode_exception(apdu))
 
     def _on_service_error(self, apdu: bytes) -> ClientEvent:
         self._machine.peer(Move.REPORT_EXCEPTION)
-        self._forget_pieces()
+        self._gathering = None
         return ServiceRefused(decode_confirmed_service_error(apdu))
-
-    def _forget_pieces(self) -> None:
-        self._pieces.clear()
-        self._size = 0
 
     def _on_notification(self, apdu: bytes) -> ClientEvent:
         self._machine.peer(Move.NOTIFY)
@@ -331,10 +337,5 @@ class ClientAssociation:
     }
 
 
-def _protection(
-    ciphering: Ciphering, channel: SecureChannel | None
-) -> tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]:
-    """How APDUs are sealed and opened."""
-    if channel is None or ciphering is Ciphering.NONE:
-        return _unchanged, _unchanged
-    return (channel.seal_glo if ciphering is Ciphering.GLO else channel.seal_general), channel.open
+def _unexpected(association: ClientAssociation, apdu: bytes) -> ClientEvent | None:
+    raise Malformed(f"APDU {apdu[0]:#04x} is not one that a client hears while {association.state.name}")

@@ -145,12 +145,8 @@ class ServerAssociation:
         return octets
 
     def receive_data(self, octets: bytes) -> None:
-        """Store what came. Raises TooLarge when far more waits than any request has."""
-        try:
-            self._link.receive_data(octets)
-        except ProtocolError as fault:
-            self._machine.fail(fault)
-            raise
+        """Store what came."""
+        self._link.receive_data(octets)
 
     def connection_lost(self) -> None:
         """The connection is gone."""

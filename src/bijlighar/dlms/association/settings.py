@@ -54,12 +54,13 @@ CONFORMANCE_OF = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
-    """One association of a client.
+    """The associations of a client with one meter. Keep them: what they come to is worked out once.
 
     ``secret`` LLS password, or the HLS secret of mechanism 2 (16 octets); ``own`` our title and the meter's keys,
     needed for ciphering and for mechanism 5; ``meter_title`` what must answer, None = learn it.
     ``invocation_counter`` the first of ``counters_left`` reserved numbers.
-    ``challenge`` 16 octets from the caller's random source, fresh for every association.
+    ``challenge`` 16 octets from the caller's random source, fresh for every association. Challenge and counters
+    may also be given to ClientAssociation, which lets the same settings serve every visit.
     ``max_pdu`` octets that we can receive. ``padding`` how this make fills a mechanism 2 challenge.
     """
 
@@ -77,6 +78,8 @@ class ClientSettings:
     max_pdu: int = DEFAULT_MAX_PDU_OCTETS
     dedicated_key: bytes | None = field(default=None, repr=False)
     padding: ChallengePadding = ChallengePadding.PKCS7
+    kept: list[object] = field(default_factory=list, init=False, repr=False, compare=False)
+    """What ``prepared`` worked out; nobody else's business."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +118,6 @@ class ServerSettings:
 def check_client(settings: ClientSettings) -> None:
     """Raise LocalProtocolError for settings that cannot work."""
     _check_access(settings.mechanism, settings.ciphering, settings.secret, settings.own, settings.protection)
-    if settings.mechanism >= Mechanism.HLS_AES and len(settings.challenge) != CHALLENGE_OCTETS:
-        raise LocalProtocolError(f"a challenge has {CHALLENGE_OCTETS} octets, not {len(settings.challenge)}")
     if settings.meter_title is not None and len(settings.meter_title) != SYSTEM_TITLE_OCTETS:
         raise LocalProtocolError(f"a meter's title has {SYSTEM_TITLE_OCTETS} octets")
     if settings.dedicated_key is not None and (
@@ -132,9 +133,14 @@ def check_server(settings: ServerSettings) -> None:
     """Raise LocalProtocolError for settings that cannot work."""
     for access in settings.accesses.values():
         _check_access(access.mechanism, access.ciphering, access.secret, access.material, access.protection)
-        if access.mechanism >= Mechanism.HLS_AES and len(settings.challenge) != CHALLENGE_OCTETS:
-            raise LocalProtocolError(f"a challenge has {CHALLENGE_OCTETS} octets, not {len(settings.challenge)}")
+        check_challenge(access.mechanism, settings.challenge)
     _check_max_pdu(settings.max_pdu)
+
+
+def check_challenge(mechanism: Mechanism, challenge: bytes) -> None:
+    """Raise LocalProtocolError unless our challenge suits the mechanism."""
+    if mechanism >= Mechanism.HLS_AES and len(challenge) != CHALLENGE_OCTETS:
+        raise LocalProtocolError(f"a challenge has {CHALLENGE_OCTETS} octets, not {len(challenge)}")
 
 
 def _check_access(

@@ -35,8 +35,13 @@ class GetRequest:
 
     def encode(self) -> bytes:
         """The octets."""
-        selection = b"\x00" if self.selection is None else b"\x01" + self.selection.encode()
-        return bytes((GET_REQUEST, NORMAL, self.invoke)) + self.ref.encode() + selection
+        return encode_get(self.invoke, self.ref, self.selection)
+
+
+def encode_get(invoke: int, ref: AttributeRef, selection: Selection | None) -> bytes:
+    """The octets of a GetRequest."""
+    head = bytes((GET_REQUEST, NORMAL, invoke)) + ref.encode()
+    return head + (b"\x00" if selection is None else b"\x01" + selection.encode())
 
 
 @dataclass(slots=True)
@@ -48,7 +53,12 @@ class GetNext:
 
     def encode(self) -> bytes:
         """The octets."""
-        return _NEXT.pack(GET_REQUEST, BLOCK, self.invoke, self.block)
+        return encode_next(self.invoke, self.block)
+
+
+def encode_next(invoke: int, block: int) -> bytes:
+    """The octets of a GetNext."""
+    return _NEXT.pack(GET_REQUEST, BLOCK, invoke, block)
 
 
 @dataclass(slots=True)
@@ -115,7 +125,10 @@ def decode_get_response(apdu: bytes) -> GetAnswer | GetBlock:
         raise Truncated("a get-response ends within its head")
     choice, invoke = apdu[1], apdu[2]
     if choice == BLOCK:
-        return _decode_block(apdu)
+        last, number, piece = split_block(apdu)
+        if isinstance(piece, bytes):
+            return GetBlock(invoke, last, number, piece)
+        return GetBlock(invoke, last, number, None, piece)
     if choice != NORMAL:
         raise NotSupported(f"get-response choice {choice} is not supported")
     if apdu[3] == 0:
@@ -125,18 +138,19 @@ def decode_get_response(apdu: bytes) -> GetAnswer | GetBlock:
     return GetAnswer(invoke, None, named(DataAccessResult, apdu[4]))
 
 
-def _decode_block(apdu: bytes) -> GetBlock:
+def split_block(apdu: bytes) -> tuple[bool, int, bytes | DataAccessResult]:
+    """Of a get-response-with-block: whether it is the last, its number, its piece or why there is none."""
     try:
-        _, _, invoke, last, number, failed = _BLOCK.unpack_from(apdu)
+        _, _, _, last, number, failed = _BLOCK.unpack_from(apdu)
     except struct_error:
         raise Truncated("a get-response-with-block ends within its head") from None
     offset = _BLOCK.size
     if failed:
         if failed != 1 or len(apdu) != offset + 1:
             raise Malformed("a block holds neither data nor a result")
-        return GetBlock(invoke, bool(last), number, None, named(DataAccessResult, apdu[offset]))
+        return bool(last), number, named(DataAccessResult, apdu[offset])
     length, offset = read_length(apdu, offset)
     held = len(apdu) - offset
     if length != held:
         raise (Truncated if length > held else TooLarge)(f"a block announces {length} octets and has {held}")
-    return GetBlock(invoke, bool(last), number, apdu[offset:])
+    return bool(last), number, apdu[offset:]

@@ -14,6 +14,7 @@ VAA_NAME_LN = 0x0007
 """The VAA name of logical name referencing."""
 _CONFORMANCE_HEAD = b"\x5f\x1f\x04\x00"
 _CONFORMANCE_OCTETS = 7
+_USUAL_RESPONSE = b"\x08\x00\x06" + _CONFORMANCE_HEAD
 
 
 class Conformance(IntFlag):
@@ -108,6 +109,10 @@ def decode_initiate_request(apdu: bytes) -> InitiateRequest:
 
 def decode_initiate_response(apdu: bytes) -> InitiateResponse:
     """Raises Malformed, Truncated."""
+    if apdu[:7] == _USUAL_RESPONSE and apdu[12:] == b"\x00\x07":  # nearly every meter's
+        return InitiateResponse(
+            conformance=int.from_bytes(apdu[7:10], "big"), max_pdu=int.from_bytes(apdu[10:12], "big")
+        )
     if not apdu or apdu[0] != INITIATE_RESPONSE:
         raise Malformed("this is no InitiateResponse")
     quality, offset = _optional(apdu, 1)
