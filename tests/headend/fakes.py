@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from bijlighar.dlms.association import (
     NEED_DATA,
     ActionRequested,
+    AssociationRequested,
     Ciphering,
     ClientAssociation,
     ClientSettings,
@@ -155,7 +156,7 @@ class FakeConnection(asyncio.Protocol):
         elif isinstance(event, ActionRequested):
             meter.acted.append((event.ref, event.octets))
             self._association.answer_action(ActionResult.SUCCESS)
-        elif hasattr(event, "client_address"):
+        elif isinstance(event, AssociationRequested):
             meter.associations.append(event.client_address)
 
     def _send(self, octets):

@@ -1,0 +1,233 @@
+"""The meters of this head-end: registry, sealed keys, models, firmware, what is held, and so what to order.
+
+``load`` and ``reload`` ask the store and therefore block; everything else works on what is in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bijlighar.cim.channels import ProfileKind
+from bijlighar.cim.exchange import Nameplate, SealedKeys
+from bijlighar.cim.network import Meter
+from bijlighar.cim.period import Period
+from bijlighar.cim.readings import ReadingBatch
+from bijlighar.dlms.model import MeterModel
+from bijlighar.headend.coverage import MOST_SLOTS_A_REQUEST, WINDOW_DAYS, Coverage, SlotKind
+from bijlighar.headend.keys import Keyring, KeysNotOpened, MeterKeys
+from bijlighar.headend.layouts import LayoutBook
+from bijlighar.headend.ports import HeldReadings, KeyBox, MeterBook, Nameplates
+from bijlighar.headend.reading import Order
+from bijlighar.headend.schedule import Task
+from bijlighar.headend.seen import SeenRows
+
+SCHEDULED_RANGES, BACKFILL_RANGES = 1, 4
+"""Requests of at most ten days in a scheduled visit, and in one that also fills gaps (a whole window)."""
+OVERLAP_S = 7 * 86_400
+"""Logs are read again from this long before the newest row held at start: logs were not told apart there."""
+AHEAD_S = 86_400
+"""A log is asked up to a day ahead of our clock, so that a meter whose clock is ahead still answers fully."""
+
+TASKS: dict[ProfileKind, Task] = {
+    ProfileKind.INSTANTANEOUS: Task.INSTANTANEOUS,
+    ProfileKind.BLOCK_LOAD: Task.BLOCK_LOAD,
+    ProfileKind.DAILY: Task.DAILY,
+    ProfileKind.BILLING: Task.BILLING,
+    ProfileKind.EVENT: Task.EVENT,
+    ProfileKind.NAMEPLATE: Task.NAMEPLATE,
+}
+_EVENT = "event-"
+_SLOTTED = {ProfileKind.BLOCK_LOAD: "block-load", ProfileKind.DAILY: "daily"}
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetPorts:
+    """Where the fleet comes from."""
+
+    meters: MeterBook
+    keys: KeyBox
+    held: HeldReadings
+    nameplates: Nameplates
+
+
+class Fleet:
+    """All meters that can be read. ``unreadable`` tells of the others: meter_id → why."""
+
+    def __init__(
+        self,
+        ports: FleetPorts,
+        *,
+        keyring: Keyring,
+        layouts: LayoutBook,
+        seen: SeenRows,
+        load_model: Callable[[str], MeterModel],
+    ) -> None:
+        self._ports = ports
+        self._keyring = keyring
+        self._layouts = layouts
+        self._seen = seen
+        self._load_model = load_model
+        self._models: dict[str, MeterModel] = {}
+        self._sealed: dict[int, SealedKeys] = {}
+        self._coverages: dict[tuple[ProfileKind, int], Coverage] = {}
+        self.meters: dict[int, Meter] = {}
+        self.firmware: dict[int, str] = {}
+        self.unreadable: dict[int, str] = {}
+        self.version = -1
+
+    def load(self, now_s: float) -> None:
+        """Everything from the store. Raises Unavailable."""
+        self.reload()
+        for kind, days in ((ProfileKind.EVENT, WINDOW_DAYS), (ProfileKind.BILLING, 400)):
+            window = Period(start_s=int(now_s) - days * _DAY_S, end_s=int(now_s) + AHEAD_S)
+            self._seen.start_from(kind, *self._ports.held.held(kind, window), overlap_s=OVERLAP_S)
+        for kind in _SLOTTED:
+            self._hold_kept(kind, now_s)
+
+    def reload(self) -> None:
+        """Meters, keys and firmware as the registry has them now. Raises Unavailable."""
+        version = self._ports.meters.version()
+        meters = self._ports.meters.meters()
+        self._sealed = {sealed.meter_id: sealed for sealed in self._ports.keys.sealed_keys()}
+        self.unreadable = {}
+        self.meters = {meter.meter_id: meter for meter in meters if self._is_readable(meter)}
+        for meter_id in self.meters.keys() - self.firmware.keys():
+            nameplate = self._ports.nameplates.nameplate(meter_id)
+            if nameplate is not None:
+                self.firmware[meter_id] = nameplate.firmware
+        self._load_layouts()
+        self.version = version
+
+    def model(self, meter_id: int) -> MeterModel:
+        """The model of a readable meter."""
+        return self._models[self.meters[meter_id].model]
+
+    def keys(self, meter_id: int) -> MeterKeys:
+        """The meter's keys. Raises KeysNotOpened."""
+        return self._keyring.unseal(self._sealed[meter_id], self.meters[meter_id].serial)
+
+    def introduced(self, nameplate: Nameplate) -> bool:
+        """Take note of a nameplate; True when the firmware is new to us."""
+        changed = self.firmware.get(nameplate.meter_id) != nameplate.firmware
+        self.firmware[nameplate.meter_id] = nameplate.firmware
+        return changed
+
+    def orders(self, meter_id: int, tasks: Iterable[Task], now_s: float) -> tuple[Order, ...]:
+        """What to ask for in a scheduled visit: of slots and logs, only what is missing."""
+        tasks, model = frozenset(tasks), self.model(meter_id)
+        orders: list[Order] = []
+        if Task.INSTANTANEOUS in tasks:
+            orders.append(Order(profile="instantaneous"))
+        if tasks & {Task.BLOCK_LOAD, Task.BACKFILL}:
+            most = BACKFILL_RANGES if Task.BACKFILL in tasks else SCHEDULED_RANGES
+            orders += self._gaps(ProfileKind.BLOCK_LOAD, meter_id, now_s, most)
+        if tasks & {Task.DAILY, Task.BACKFILL}:
+            orders += self._gaps(ProfileKind.DAILY, meter_id, now_s, BACKFILL_RANGES)
+        if Task.BILLING in tasks:
+            orders.append(Order(profile="billing"))
+        if Task.EVENT in tasks:
+            orders += [self._log(meter_id, name, now_s) for name in model.profiles if name.startswith(_EVENT)]
+        return tuple(order for order in orders if order.profile in model.profiles)
+
+    def orders_for(
+        self, meter_id: int, kinds: Iterable[ProfileKind], period: Period | None, now_s: float
+    ) -> tuple[Order, ...]:
+        """What a person asked for: the kinds as named, whole or within ``period``, held or not."""
+        orders: list[Order] = []
+        for kind in kinds:
+            if kind in _SLOTTED:
+                asked = period or Period(start_s=int(now_s) - _DAY_S, end_s=int(now_s))
+                pieces = _pieces(asked, MOST_SLOTS_A_REQUEST * self._period_s(meter_id, kind))
+                orders.append(Order(profile=_SLOTTED[kind], ranges=pieces))
+            elif kind is ProfileKind.EVENT:
+                names = [name for name in self.model(meter_id).profiles if name.startswith(_EVENT)]
+                orders += [Order(profile=name, ranges=(period,)) for name in names]
+            elif kind is not ProfileKind.NAMEPLATE:
+                orders.append(Order(profile=kind.value))
+        return tuple(order for order in orders if order.profile in self.model(meter_id).profiles)
+
+    def hold(self, readings: ReadingBatch, now_s: float) -> None:
+        """These rows are durable."""
+        if readings.kind in _SLOTTED:
+            for (kind, _), coverage in self._coverages.items():
+                if kind is readings.kind:
+                    coverage.advance(now_s)
+                    coverage.hold(readings.meter_id, readings.start_s)
+        elif readings.kind in (ProfileKind.EVENT, ProfileKind.BILLING):
+            self._seen.note(readings)
+
+    def answered(self, meter_id: int, kind: ProfileKind, asked: Period | None, now_s: float) -> None:
+        """The meter has given what it has of ``asked``, and it was held."""
+        if kind in _SLOTTED and asked is not None and meter_id in self.meters:
+            self._coverage(kind, meter_id, now_s).answered(meter_id, asked, now_s)
+
+    def backlog(self, meter_id: int, now_s: float) -> bool:
+        """Whether older slots are missing that the meter has not been asked for."""
+        return any(self._coverage(kind, meter_id, now_s).backlog(meter_id, now_s) for kind in _SLOTTED)
+
+    def _is_readable(self, meter: Meter) -> bool:
+        try:
+            if meter.model not in self._models:
+                self._models[meter.model] = self._load_model(meter.model)
+            self._keyring.unseal(self._sealed[meter.meter_id], meter.serial)
+        except LookupError as error:
+            known = meter.model in self._models
+            self.unreadable[meter.meter_id] = "has no keys" if known else str(error)
+        except KeysNotOpened as error:
+            self.unreadable[meter.meter_id] = str(error)
+        return meter.meter_id not in self.unreadable
+
+    def _load_layouts(self) -> None:
+        used = {(meter.model, self.firmware.get(meter.meter_id)) for meter in self.meters.values()}
+        for model, firmware in used:
+            if firmware is not None:
+                self._layouts.load(model, firmware, list(self._models[model].profiles))
+
+    def _hold_kept(self, kind: ProfileKind, now_s: float) -> None:
+        window = Period(start_s=int(now_s) - (WINDOW_DAYS + 1) * _DAY_S, end_s=int(now_s) + AHEAD_S)
+        meter_id, start_s = self._ports.held.held(kind, window)
+        for meter in self.meters:
+            self._coverage(kind, meter, now_s)
+        for (of_kind, _), coverage in self._coverages.items():
+            if of_kind is kind:
+                coverage.hold(meter_id, start_s)
+
+    def _period_s(self, meter_id: int, kind: ProfileKind) -> int:
+        profile, meter = _SLOTTED[kind], self.meters[meter_id]
+        layout = self._layouts.find(meter.model, self.firmware.get(meter_id, ""), profile)
+        if layout is not None and layout.period_s:
+            return layout.period_s
+        default = self.model(meter_id).profiles.get(profile)
+        return (default.period_s if default else None) or (_DAY_S if kind is ProfileKind.DAILY else 1800)
+
+    def _coverage(self, kind: ProfileKind, meter_id: int, now_s: float) -> Coverage:
+        period_s = self._period_s(meter_id, kind)
+        coverage = self._coverages.get((kind, period_s))
+        if coverage is None:
+            slots = SlotKind(period_s=period_s, blocks=kind is ProfileKind.BLOCK_LOAD)
+            ids = [one for one in self.meters if self._period_s(one, kind) == period_s]
+            coverage = self._coverages[kind, period_s] = Coverage(np.array(ids, np.int32), slots, now_s)
+        coverage.add_meter(meter_id)
+        coverage.advance(now_s)
+        return coverage
+
+    def _gaps(self, kind: ProfileKind, meter_id: int, now_s: float, most: int) -> list[Order]:
+        ranges = self._coverage(kind, meter_id, now_s).missing_ranges(meter_id, now_s)[:most]
+        return [Order(profile=_SLOTTED[kind], ranges=tuple(ranges))] if ranges else []
+
+    def _log(self, meter_id: int, profile: str, now_s: float) -> Order:
+        log = self.model(meter_id).profiles[profile].obis.octets[4]
+        since_s = self._seen.since_s(meter_id, log)
+        if since_s is None:
+            return Order(profile=profile)
+        return Order(profile=profile, ranges=(Period(start_s=since_s, end_s=max(since_s, int(now_s)) + AHEAD_S),))
+
+
+def _pieces(asked: Period, longest_s: int) -> tuple[Period, ...]:
+    """``asked`` in pieces of at most ``longest_s``, oldest first."""
+    starts = range(asked.start_s, asked.end_s, longest_s)
+    return tuple(replace(asked, start_s=s, end_s=min(s + longest_s, asked.end_s)) for s in starts)

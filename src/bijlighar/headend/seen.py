@@ -1,0 +1,73 @@
+"""Which event and billing rows were landed before: their logs have no slots, so the newest landed row tells.
+
+A log is read from its newest known instant on, that instant included, because two events may share a second; rows
+that are not newer and not other than what was seen are left out. Landing a row twice would be harmless, only
+wasteful, so nothing here is durable: after a start everything within the last days is landed once more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bijlighar.cim.channels import ProfileKind
+from bijlighar.cim.readings import ReadingBatch
+
+BILLING_LOG = -1
+"""Billing rows are one log beside the numbered event logs."""
+_LOGS = {ProfileKind.BILLING: (BILLING_LOG,), ProfileKind.EVENT: tuple(range(7))}
+
+
+class SeenRows:
+    """Newest landed instant of each meter and log, and the codes seen at that instant.
+
+    One thread writes; ``fresh`` may be asked from another, where the worst is a row that lands twice. Rows become
+    seen by ``note``, after they were landed, never before.
+    """
+
+    def __init__(self) -> None:
+        self._newest_s: dict[tuple[int, int], int] = {}
+        self._codes: dict[tuple[int, int], set[int]] = {}
+
+    def since_s(self, meter_id: int, log: int) -> int | None:
+        """From when on the log is worth reading; None: from its beginning."""
+        return self._newest_s.get((meter_id, log))
+
+    def fresh(self, readings: ReadingBatch) -> NDArray[np.bool_]:
+        """bool[row]: True where the row was not landed yet."""
+        return np.array([self._is_fresh(*row) for row in _rows(readings)], bool)
+
+    def note(self, readings: ReadingBatch) -> None:
+        """These rows are durable."""
+        for meter_id, log, start_s, code in _rows(readings):
+            key = (meter_id, log)
+            newest_s = self._newest_s.get(key)
+            if newest_s is None or start_s > newest_s:
+                self._newest_s[key], self._codes[key] = start_s, {code}
+            elif start_s == newest_s:
+                self._codes[key].add(code)
+
+    def start_from(
+        self, kind: ProfileKind, meter_id: NDArray[np.int32], start_s: NDArray[np.int64], overlap_s: int
+    ) -> None:
+        """What the store holds, logs not told apart: each counts as seen until ``overlap_s`` before the newest."""
+        order = np.lexsort((start_s, meter_id))
+        for meter, newest_s in zip(meter_id[order].tolist(), start_s[order].tolist(), strict=True):
+            for log in _LOGS[kind]:
+                self._newest_s[meter, log], self._codes[meter, log] = newest_s - overlap_s, set()
+
+    def _is_fresh(self, meter_id: int, log: int, start_s: int, code: int) -> bool:
+        newest_s = self._newest_s.get((meter_id, log))
+        if newest_s is None or start_s > newest_s:
+            return True
+        return start_s == newest_s and code not in self._codes[meter_id, log]
+
+
+def _rows(readings: ReadingBatch) -> list[tuple[int, int, int, int]]:
+    count = len(readings)
+    if readings.kind is ProfileKind.BILLING or "event_code" not in readings.channels:
+        logs = codes = [BILLING_LOG] * count
+    else:
+        logs = readings.channels["event_log"].tolist()
+        codes = readings.channels["event_code"].tolist()
+    return list(zip(readings.meter_id.tolist(), logs, readings.start_s.tolist(), codes, strict=True))

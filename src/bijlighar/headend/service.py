@@ -1,0 +1,299 @@
+"""The head-end: reads its meters by schedule and on demand, and hands every reading to the store.
+
+One event loop visits meters; one thread lands what they said; one thread (the ledger) asks the store for
+counters, jobs and the registry. ``run`` returns after ``stop``; what was acknowledged is durable, what was not is
+read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+
+import structlog
+
+from bijlighar.cim.exchange import Unavailable
+from bijlighar.dlms.model import MeterModel
+from bijlighar.dlms.models import load_model
+from bijlighar.headend.alarms import Alarm, Alarms
+from bijlighar.headend.clock import Clock
+from bijlighar.headend.counters import CounterBook
+from bijlighar.headend.delivery import Delivery, DeliverySettings
+from bijlighar.headend.dispatch import Dispatcher, DispatchSettings
+from bijlighar.headend.fleet import Fleet, FleetPorts
+from bijlighar.headend.jobs import JobDesk
+from bijlighar.headend.keys import Keyring
+from bijlighar.headend.layouts import LayoutBook
+from bijlighar.headend.metrics import Metrics
+from bijlighar.headend.ports import (
+    Counters,
+    HeldReadings,
+    KeyBox,
+    Landing,
+    Layouts,
+    MeterBook,
+    Nameplates,
+    ReadJobs,
+)
+from bijlighar.headend.roster import Roster
+from bijlighar.headend.schedule import ScheduleSettings
+from bijlighar.headend.seen import SeenRows
+from bijlighar.headend.settling import Settling, SettlingSettings
+from bijlighar.headend.visitor import Visitor, VisitSettings
+
+_log = structlog.get_logger("headend")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything that the head-end needs from outside."""
+
+    landing: Landing
+    held: HeldReadings
+    counters: Counters
+    keys: KeyBox
+    meters: MeterBook
+    layouts: Layouts
+    nameplates: Nameplates
+    jobs: ReadJobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadEndSettings:
+    """How one head-end process works. Seconds here are wall-clock.
+
+    ``owner``   this process's name, unique among head-ends
+    ``grace_s`` how long visits under way may go on after ``stop``; ``landing_grace_s`` the landing after them
+    """
+
+    owner: str = "headend-1"
+    visits: VisitSettings = field(default_factory=VisitSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    delivery: DeliverySettings = field(default_factory=DeliverySettings)
+    dispatch: DispatchSettings = field(default_factory=DispatchSettings)
+    settling: SettlingSettings = field(default_factory=SettlingSettings)
+    tick_s: float = 0.1
+    job_poll_s: float = 0.5
+    registry_poll_s: float = 5.0
+    heartbeat_s: float = 1.0
+    grace_s: float = 2.0
+    landing_grace_s: float = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """Published every second. ``lag_s``: how far behind its schedule, by the utility's clock."""
+
+    owner: str
+    now_s: float
+    lag_s: float
+    sessions: int
+    queue_octets: int
+    meters: int
+    alarms: tuple[Alarm, ...]
+
+
+class HeadEnd:
+    """One head-end process. ``publish(topic, payload)`` is called on the event loop and may lose.
+
+    Topics: "readings" (ReadingBatch), "contacts" (list of Contact), "jobs" (ReadJob), "heartbeat" (Heartbeat).
+    """
+
+    def __init__(
+        self,
+        ports: Ports,
+        clock: Clock,
+        keyring: Keyring,
+        settings: HeadEndSettings,
+        publish: Callable[[str, object], None],
+        *,
+        load_model: Callable[[str], MeterModel] = load_model,
+    ) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._publish = publish
+        self.metrics = Metrics()
+        self._alarms = Alarms(self.metrics, clock.now)
+        self._ledger = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._kept: set[asyncio.Task[None]] = set()
+        self._counters = CounterBook(ports.counters)
+        self._roster = Roster(settings.schedule)
+        self._meters = ports.meters
+        seen = SeenRows()
+        layouts = LayoutBook(ports.layouts)
+        self._fleet = Fleet(
+            FleetPorts(meters=ports.meters, keys=ports.keys, held=ports.held, nameplates=ports.nameplates),
+            keyring=keyring,
+            layouts=layouts,
+            seen=seen,
+            load_model=load_model,
+        )
+        self._jobs = JobDesk(ports.jobs, owner=settings.owner, in_ledger=self._in_ledger, publish=publish)
+        self._settling = Settling(
+            fleet=self._fleet,
+            roster=self._roster,
+            jobs=self._jobs,
+            layouts=layouts,
+            nameplates=ports.nameplates,
+            later=self._later,
+            publish=publish,
+            metrics=self.metrics,
+            clock=clock,
+            settings=settings.settling,
+        )
+        self._delivery = Delivery(
+            ports.landing,
+            seen,
+            now=clock.now,
+            on_landed=self._on_loop(self._settling.landed),
+            on_trouble=self._on_loop(self._store_trouble),
+            settings=settings.delivery,
+        )
+        self._dispatcher = Dispatcher(
+            fleet=self._fleet,
+            roster=self._roster,
+            jobs=self._jobs,
+            visitor=Visitor(counters=self._counters, clock=clock, settings=settings.visits, ledger=self._ledger),
+            layouts=layouts,
+            delivery=self._delivery,
+            settling=self._settling,
+            alarms=self._alarms,
+            clock=clock,
+            settings=settings.dispatch,
+        )
+
+    async def run(self) -> None:
+        """Work until ``stop``. Raises Unavailable when the store cannot even be read at the start."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            await self._in_ledger(self._fleet.load, self._clock.now())
+            self._fleet_changed()
+            self._delivery.start()
+            _log.info("head-end started", owner=self._settings.owner, meters=len(self._fleet.meters))
+            try:
+                await self._work()
+            finally:
+                await self._wind_up()
+        finally:
+            self._ledger.shutdown(wait=False)
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """Begin no more visits, let those under way end for a moment, land what came, and return."""
+        self._stopping.set()
+        await self._ended.wait()
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Alarms that stand now."""
+        return self._alarms.standing
+
+    async def _work(self) -> None:
+        every = self._settings
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._every(every.tick_s, self._tick))
+            group.create_task(self._every(every.job_poll_s, self._poll_jobs))
+            group.create_task(self._every(every.registry_poll_s, self._poll_registry))
+            group.create_task(self._every(every.heartbeat_s, self._beat))
+            group.create_task(self._jobs.keep_sending(self._stopping))
+
+    async def _every(self, period_s: float, act: Callable[[], Awaitable[None]]) -> None:
+        while not self._stopping.is_set():
+            await act()
+            try:
+                async with asyncio.timeout(period_s):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
+
+    async def _tick(self) -> None:
+        self._dispatcher.begin_due()
+
+    async def _poll_jobs(self) -> None:
+        try:
+            await self._jobs.claim()
+            self._alarms.set("jobs", None)
+        except Unavailable as error:
+            self._alarms.set("jobs", f"on-demand reads cannot be taken: {error.reason}")
+        self._jobs.remind()
+
+    async def _poll_registry(self) -> None:
+        try:
+            if await self._in_ledger(self._meters.version) != self._fleet.version:
+                await self._in_ledger(self._fleet.reload)
+                self._fleet_changed()
+            self._alarms.set("registry", None)
+        except Unavailable as error:
+            self._alarms.set("registry", f"the registry cannot be read: {error.reason}")
+
+    async def _beat(self) -> None:
+        now_s = self._clock.now()
+        beat = Heartbeat(
+            owner=self._settings.owner,
+            now_s=now_s,
+            lag_s=self._roster.lag_s(now_s),
+            sessions=self._dispatcher.sessions,
+            queue_octets=self._delivery.octets,
+            meters=len(self._fleet.meters),
+            alarms=self._alarms.standing,
+        )
+        self.metrics.lag.set(beat.lag_s)
+        self.metrics.sessions.set(beat.sessions)
+        self.metrics.queue_octets.set(beat.queue_octets)
+        self.metrics.counters_reserved.set(self._counters.reserved)
+        self._publish("heartbeat", beat)
+
+    def _fleet_changed(self) -> None:
+        self._roster.change(self._fleet.meters, self._clock.now())
+        count = len(self._fleet.unreadable)
+        why = next(iter(self._fleet.unreadable.values()), "")
+        self._alarms.set("meters-unreadable", f"{count} meters cannot be read, one {why}" if count else None)
+
+    def _store_trouble(self, reason: str | None) -> None:
+        self._alarms.set("store", None if reason is None else f"readings cannot be stored: {reason}")
+
+    async def _wind_up(self) -> None:
+        """In the order that loses nothing: visits, their landing, then what is to be told of them."""
+        self._stopping.set()
+        await self._dispatcher.end(self._settings.grace_s)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._delivery.stop, self._settings.landing_grace_s)
+        await asyncio.sleep(0)  # what the landing thread has handed over runs now
+        if self._kept:
+            await asyncio.wait(self._kept, timeout=self._settings.landing_grace_s)
+        await self._jobs.send()
+        _log.info("head-end stopped", owner=self._settings.owner)
+
+    def _later(self, what: str, act: Callable[[], None]) -> None:
+        """Keep something that can be learnt again: tried once, told when it fails."""
+        task = asyncio.create_task(self._keep(what, act))
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
+
+    async def _keep(self, what: str, act: Callable[[], None]) -> None:
+        try:
+            await self._in_ledger(act)
+        except Unavailable as error:
+            _log.warning("not kept, will be read again", what=what, cause=error.reason)
+
+    async def _in_ledger(self, act: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._ledger, lambda: act(*arguments, **named))
+
+    def _on_loop(self, act: Callable[[T], None]) -> Callable[[T], None]:
+        """``act`` for another thread to call."""
+
+        def hand_over(argument: T) -> None:
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(act, argument)
+
+        return hand_over

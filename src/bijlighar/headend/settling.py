@@ -1,0 +1,227 @@
+"""What becomes of a visit once its readings are durable, or could not be made so: plan, coverage, jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from bijlighar.cim.contacts import Contact, Outcome
+from bijlighar.cim.exchange import JobState
+from bijlighar.dlms.model import Severity
+from bijlighar.headend.clock import Clock
+from bijlighar.headend.decoding import ParcelResult
+from bijlighar.headend.delivery import Landed
+from bijlighar.headend.fleet import TASKS, Fleet
+from bijlighar.headend.jobs import JobDesk, OpenJob
+from bijlighar.headend.layouts import KeptLayout, LayoutBook
+from bijlighar.headend.metrics import Metrics
+from bijlighar.headend.ports import Nameplates
+from bijlighar.headend.reading import Gathered, Order
+from bijlighar.headend.roster import Roster
+from bijlighar.headend.schedule import Task, Visit
+
+_log = structlog.get_logger("headend")
+
+FIRMWARE_ACTIVATED = 157
+"""Event code of IS 15959: new firmware runs, so nameplate and layouts may have changed."""
+NEWS_S = 86_400
+"""An event older than this is history, not an alarm."""
+DOUBT_S = 3600
+"""A layout that does not fit is asked for again at most this often, for one odd meter must not cost all others."""
+_GOOD = (Outcome.OK, Outcome.INCOMPLETE)
+_HOPELESS = (Outcome.WRONG_METER,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """A visit on its way through the store: what it was for and what it has brought."""
+
+    visit: Visit
+    opened: OpenJob | None
+    orders: tuple[Order, ...]
+    gathered: Gathered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlingSettings:
+    """``job_attempts`` tries of an on-demand read, ``job_retry_s`` of the wall apart, doubling.
+
+    ``clock_warn_s`` from which offset a meter's clock is told in the log.
+    """
+
+    job_attempts: int = 3
+    job_retry_s: float = 2.0
+    clock_warn_s: float = 60.0
+
+
+class Settling:
+    """Runs on the event loop. ``later`` keeps something in the store without anybody waiting for it."""
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        roster: Roster,
+        jobs: JobDesk,
+        layouts: LayoutBook,
+        nameplates: Nameplates,
+        later: Callable[[str, Callable[[], None]], None],
+        publish: Callable[[str, object], None],
+        metrics: Metrics,
+        clock: Clock,
+        settings: SettlingSettings,
+    ) -> None:
+        self._fleet = fleet
+        self._roster = roster
+        self._jobs = jobs
+        self._layouts = layouts
+        self._nameplates = nameplates
+        self._later = later
+        self._publish = publish
+        self._metrics = metrics
+        self._clock = clock
+        self._settings = settings
+        self._unmapped: set[str] = set()
+        self._doubted_s: dict[tuple[str, str, str], float] = {}
+
+    def landed(self, landed: Landed) -> None:
+        """Rows are durable, or never will be: everything that waited for this."""
+        now_s = self._clock.now()
+        for readings in landed.readings:
+            self._fleet.hold(readings, now_s)
+            self._metrics.landed(readings.kind.value, len(readings))
+            self._publish("readings", readings)
+        if landed.contacts:
+            self._publish("contacts", landed.contacts)
+        contacts = iter(landed.contacts)
+        for result in landed.results:
+            self._tell(result)
+            token = result.parcel.token
+            if isinstance(token, Ticket):
+                self._settle(token, result, next(contacts), stored=landed.stored, now_s=now_s)
+            elif isinstance(token, OpenJob) and landed.stored:
+                self._answered(result, now_s)
+                self._jobs.landed(token, result.rows)
+
+    def give_back(self, visit: Visit, opened: OpenJob | None, why: str) -> None:
+        """The visit could not be made; nobody was called."""
+        self._roster.failed(visit.meter_id, visit.tasks, self._clock.now(), but=frozenset())
+        self._roster.release(visit.meter_id)
+        if opened is not None:
+            self._retry_job(opened, why)
+
+    def _settle(
+        self, ticket: Ticket, result: ParcelResult, contact: Contact, *, stored: bool, now_s: float
+    ) -> None:
+        visit = ticket.visit
+        self._note(contact)
+        if stored:
+            self._answered(result, now_s)
+            self._keep_identity(ticket)
+        self._roster.release(visit.meter_id)
+        if ticket.opened is not None:
+            self._settle_job(ticket.opened, contact)
+            return
+        if contact.outcome in _GOOD:
+            self._roster.succeeded(visit.meter_id, visit.tasks, now_s)
+        else:
+            finished = self._finished(ticket, result) if stored else frozenset()
+            self._roster.failed(visit.meter_id, visit.tasks, now_s, but=finished)
+        self._doubt(visit.meter_id, result, now_s)
+        self._act_on_events(visit.meter_id, result, now_s)
+        if visit.meter_id in self._roster and self._fleet.backlog(visit.meter_id, now_s):
+            self._roster.ask_for(visit.meter_id, Task.BACKFILL, now_s)
+
+    def _finished(self, ticket: Ticket, result: ParcelResult) -> frozenset[Task]:
+        """Tasks of which everything was read, is durable and was understood."""
+        complete = {
+            order.profile: order.profile in ticket.gathered.finished and order.profile not in result.faults
+            for order in ticket.orders
+        }
+        done = {TASKS[order.kind] for order in ticket.orders if complete[order.profile]}
+        open_tasks = {TASKS[order.kind] for order in ticket.orders if not complete[order.profile]}
+        return frozenset(done - open_tasks) & ticket.visit.tasks
+
+    def _answered(self, result: ParcelResult, now_s: float) -> None:
+        """What the meter was asked for and did not give it does not have, unless a row could not be read."""
+        for read in result.parcel.reads:
+            if read.order.profile not in result.faults:
+                self._fleet.answered(result.parcel.meter_id, read.order.kind, read.asked, now_s)
+
+    def _keep_identity(self, ticket: Ticket) -> None:
+        nameplate, meter_id = ticket.gathered.nameplate, ticket.visit.meter_id
+        if meter_id not in self._fleet.meters:
+            return
+        if nameplate is not None:
+            self._fleet.introduced(nameplate)
+            self._later("nameplate", lambda: self._nameplates.put_nameplate(nameplate))
+        model, firmware = self._fleet.meters[meter_id].model, self._fleet.firmware.get(meter_id, "")
+        for profile, layout in ticket.gathered.new_layouts.items():
+            if not layout.from_meter:
+                _log.warning("layout taken from the model", model=model, firmware=firmware, profile=profile)
+            self._later("layout", self._keeping(model, firmware, profile, layout))
+
+    def _keeping(self, model: str, firmware: str, profile: str, layout: KeptLayout) -> Callable[[], None]:
+        return lambda: self._layouts.keep(model, firmware, profile, layout)
+
+    def _doubt(self, meter_id: int, result: ParcelResult, now_s: float) -> None:
+        """Rows that do not fit their layout: perhaps the firmware has changed. Ask anew, but not all the time."""
+        if not result.faults or meter_id not in self._fleet.meters:
+            return
+        model, firmware = self._fleet.meters[meter_id].model, self._fleet.firmware.get(meter_id, "")
+        for profile in result.faults:
+            named = (model, firmware, profile)
+            if now_s - self._doubted_s.get(named, float("-inf")) >= DOUBT_S:
+                self._doubted_s[named] = now_s
+                self._layouts.forget(*named)
+                self._roster.ask_for(meter_id, Task.NAMEPLATE, now_s)
+
+    def _act_on_events(self, meter_id: int, result: ParcelResult, now_s: float) -> None:
+        if not result.events or meter_id not in self._fleet.meters:
+            return
+        codes = self._fleet.model(meter_id).event_codes
+        for _, code, start_s in result.events:
+            if now_s - start_s > NEWS_S:
+                continue
+            if code == FIRMWARE_ACTIVATED:
+                self._roster.ask_for(meter_id, Task.NAMEPLATE, now_s)
+            if code in codes and codes[code].severity is Severity.CRITICAL:
+                self._roster.ask_for(meter_id, Task.INSTANTANEOUS, now_s, alarm=True)
+
+    def _settle_job(self, opened: OpenJob, contact: Contact) -> None:
+        nothing = opened.chunks > 0 and opened.chunks_landed == 0
+        if contact.outcome is Outcome.OK or (contact.outcome is Outcome.INCOMPLETE and not nothing):
+            self._jobs.end(opened, JobState.DONE, contact.detail)
+        elif contact.outcome in _HOPELESS:
+            self._jobs.end(opened, JobState.FAILED, f"{contact.outcome}: {contact.detail}")
+        else:
+            self._retry_job(opened, f"{contact.outcome}: {contact.detail}")
+
+    def _retry_job(self, opened: OpenJob, why: str) -> None:
+        if opened.attempt >= self._settings.job_attempts:
+            self._jobs.end(opened, JobState.FAILED, why)
+        else:
+            self._jobs.again(opened, self._settings.job_retry_s * 2 ** (opened.attempt - 1), why)
+
+    def _note(self, contact: Contact) -> None:
+        self._metrics.contact(contact)
+        told = {"meter_id": contact.meter_id, "outcome": contact.outcome.value, "purpose": contact.purpose}
+        if contact.outcome is Outcome.OK:
+            _log.debug("contact", rows=contact.rows, latency_ms=contact.latency_ms, **told)
+        else:
+            _log.warning("contact", attempt=contact.attempt, detail=contact.detail, **told)
+        if abs(contact.clock_offset_ms or 0) > self._settings.clock_warn_s * 1000:
+            offset_s = round((contact.clock_offset_ms or 0) / 1000, 1)
+            _log.warning("clock is off", meter_id=contact.meter_id, offset_s=offset_s)
+
+    def _tell(self, result: ParcelResult) -> None:
+        for reason, rows in result.apart.items():
+            self._metrics.apart(reason, rows)
+        self._metrics.unreadable(sum(len(reasons) for reasons in result.faults.values()))
+        fresh = result.unmapped - self._unmapped
+        if fresh:
+            self._unmapped |= fresh
+            self._metrics.unmapped(len(self._unmapped))
+            _log.warning("columns not understood", meter_id=result.parcel.meter_id, columns=sorted(fresh))

@@ -1,0 +1,261 @@
+"""One visit to one meter: counters, associations, the reading script, and the clock set when it is too far off.
+
+A visit always ends in a ``Visited``. What it raises is never the meter's fault: ``Unavailable`` when the store
+cannot reserve counters, or an error of our own code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from bijlighar.cim.contacts import Outcome
+from bijlighar.dlms import axdr
+from bijlighar.dlms.association import Ciphering, ClientAssociation, ClientSettings, Mechanism
+from bijlighar.dlms.errors import Malformed
+from bijlighar.dlms.limits import MAX_COUNTER
+from bijlighar.dlms.model import AssociationAccess, MeterModel, Quirk
+from bijlighar.dlms.obis import Obis
+from bijlighar.dlms.security import ChallengePadding, SecurityMaterial
+from bijlighar.dlms.xdlms import AttributeRef
+from bijlighar.headend.clock import Clock
+from bijlighar.headend.clocksetting import ClockLimits, ClockSetting, set_clock
+from bijlighar.headend.counters import CounterBook, Reserved
+from bijlighar.headend.keys import MeterKeys
+from bijlighar.headend.reading import CLOCK_UNSET, Errand, Gathered, read_meter
+from bijlighar.headend.script import Get, Script
+from bijlighar.headend.session import SessionEnd, TimeLimits, converse
+
+T = TypeVar("T")
+
+PUBLIC, READER, SETTING = "public", "reader", "setting"
+CLOCK_PAUSE_S = 3600
+"""A meter whose clock could not be set is asked again no sooner than this, by the utility's clock."""
+_CHALLENGE_OCTETS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitSettings:
+    """How meters are visited. ``own_title``: the head-end's system title, 8 octets, unique in the utility.
+
+    ``warrant_key`` verifies the gate's warrants; None refuses them all.
+    """
+
+    own_title: bytes = b"BJG\x00\x00\x00\x00\x01"
+    limits: TimeLimits = field(default_factory=TimeLimits)
+    clock: ClockLimits = field(default_factory=ClockLimits)
+    warrant_key: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visited:
+    """How a visit went, all associations together. ``clock`` tells of a setting, when one was tried."""
+
+    outcome: Outcome
+    detail: str
+    latency_ms: int | None
+    octets_sent: int
+    octets_received: int
+    gathered: Gathered
+    clock: ClockSetting | None = None
+
+
+class NoSuchAssociation(Exception):
+    """The meter model does not tell how to associate for this purpose."""
+
+    def __init__(self, model: str, role: str) -> None:
+        super().__init__(f"meter model {model} has no {role} association")
+        self.model = model
+        self.role = role
+
+
+class Visitor:
+    """Visits meters. ``ledger`` is the one thread in which the store is asked for counters."""
+
+    def __init__(
+        self,
+        *,
+        counters: CounterBook,
+        clock: Clock,
+        settings: VisitSettings,
+        ledger: Executor | None = None,
+        draw: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._counters = counters
+        self._clock = clock
+        self._settings = settings
+        self._ledger = ledger
+        self._draw = draw
+        self._suspect: set[tuple[int, int]] = set()
+        self._clock_tried_s: dict[int, float] = {}
+
+    async def visit(self, errand: Errand, keys: MeterKeys, gathered: Gathered) -> Visited:
+        """Read what the errand names; set the clock when it is too far off and the meter may be set.
+
+        ``gathered`` fills as answers come, so that a visit which is cancelled leaves what it had.
+        """
+        end = await self._converse(errand, keys, READER, read_meter(errand, gathered))
+        visited = _visited(end, gathered)
+        if visited.outcome in (Outcome.OK, Outcome.INCOMPLETE) and self._must_set_clock(errand, keys, gathered):
+            return await self._set_clock(errand, keys, visited)
+        return visited
+
+    def _must_set_clock(self, errand: Errand, keys: MeterKeys, gathered: Gathered) -> bool:
+        meter_id, now_s = errand.meter.meter_id, self._clock.now()
+        unset = gathered.clock_offset_ms is None and CLOCK_UNSET in gathered.remarks
+        far = abs(gathered.clock_offset_ms or 0) > self._settings.clock.set_s * 1000
+        rested = now_s - self._clock_tried_s.get(meter_id, float("-inf")) >= CLOCK_PAUSE_S
+        able = errand.may_set_clock and SETTING in errand.model.associations and bool(keys.setting_secret)
+        return (unset or far) and rested and able
+
+    async def _set_clock(self, errand: Errand, keys: MeterKeys, visited: Visited) -> Visited:
+        self._clock_tried_s[errand.meter.meter_id] = self._clock.now()
+        script = set_clock(errand.model, self._clock.now, self._settings.clock)
+        end = await self._converse(errand, keys, SETTING, script)
+        setting = end.value
+        if setting is None:
+            word = f"clock not set: {end.detail or end.outcome}"
+        else:
+            word = f"clock {setting.word}, was {_seconds(setting.before_ms)}, is {_seconds(setting.after_ms)}"
+        return replace(
+            visited,
+            detail="; ".join(part for part in (visited.detail, word) if part),
+            octets_sent=visited.octets_sent + end.octets_sent,
+            octets_received=visited.octets_received + end.octets_received,
+            clock=setting,
+        )
+
+    async def _converse(self, errand: Errand, keys: MeterKeys, role: str, script: Script[T]) -> SessionEnd[T]:
+        access = _access(errand.model, role)
+        if not _counts(access):
+            return await self._over_tcp(errand, self._association(errand.model, keys, role, None), script)
+        named = (errand.meter.meter_id, access.client_address)
+        reserved = await self._reserve(named)
+        obis = None if Quirk.COUNTER_NOT_PUBLIC in errand.model.quirks else access.counter_obis
+        if obis is not None and (reserved.fresh or named in self._suspect):
+            told = await self._ask_counter(errand, keys, obis)
+            if told.value is None:
+                script.close()
+                return _without_value(told)
+            reserved = await self._in_ledger(self._counters.take_above, *named, told.value)
+        end = await self._over_tcp(errand, self._association(errand.model, keys, role, reserved), script)
+        self._counters.put_back(*named, reserved, end.next_counter)
+        if end.opened:
+            self._suspect.discard(named)
+        elif end.connected:
+            self._suspect.add(named)
+        return end
+
+    async def _reserve(self, named: tuple[int, int]) -> Reserved:
+        if self._counters.ready(*named):
+            return self._counters.take(*named)
+        return await self._in_ledger(self._counters.take, *named)
+
+    async def _in_ledger(self, act: Callable[..., Reserved], *arguments: int) -> Reserved:
+        return await asyncio.get_running_loop().run_in_executor(self._ledger, act, *arguments)
+
+    async def _ask_counter(self, errand: Errand, keys: MeterKeys, obis: Obis) -> SessionEnd[int]:
+        """What the meter itself last accepted, read by the public client, unciphered."""
+        public = self._association(errand.model, keys, PUBLIC, None)
+        return await self._over_tcp(errand, public, _read_counter(obis))
+
+    def _association(
+        self, model: MeterModel, keys: MeterKeys, role: str, reserved: Reserved | None
+    ) -> ClientAssociation:
+        access, material = _access(model, role), None
+        if reserved is not None:
+            material = SecurityMaterial(
+                system_title=self._settings.own_title,
+                encryption_key=keys.encryption_key,
+                authentication_key=keys.authentication_key,
+            )
+        secret = {READER: keys.reader_secret, SETTING: keys.setting_secret}.get(role, b"")
+        return ClientAssociation(
+            ClientSettings(
+                mechanism=access.mechanism,
+                ciphering=access.ciphering,
+                client_address=access.client_address,
+                secret=secret or None,
+                protection=access.protection,
+                own=material,
+                invocation_counter=reserved.first if reserved else 0,
+                counters_left=reserved.count if reserved else 0,
+                challenge=self._draw(_CHALLENGE_OCTETS),
+                padding=ChallengePadding.ZEROS
+                if Quirk.HLS_ZERO_PADDING in model.quirks
+                else ChallengePadding.PKCS7,
+            )
+        )
+
+    async def _over_tcp(self, errand: Errand, association: ClientAssociation, script: Script[T]) -> SessionEnd[T]:
+        meter = errand.meter
+        return await converse(
+            meter.host,
+            meter.port,
+            association,
+            script,
+            limits=self._settings.limits,
+            expected_title=meter.system_title or None,
+            warrant_key=self._settings.warrant_key,
+            now=self._clock.now,
+        )
+
+
+def _without_value(end: SessionEnd[int]) -> SessionEnd[T]:
+    """A session that ended before its script could begin."""
+    return SessionEnd(
+        outcome=end.outcome if end.outcome is not Outcome.OK else Outcome.INCOMPLETE,
+        detail=f"invocation counter: {end.detail}",
+        connected=end.connected,
+        opened=False,
+        value=None,
+        octets_sent=end.octets_sent,
+        octets_received=end.octets_received,
+        latency_ms=end.latency_ms,
+        next_counter=end.next_counter,
+    )
+
+
+def _read_counter(obis: Obis) -> Script[int]:
+    value = axdr.plain(axdr.decode((yield Get(AttributeRef(1, obis, 2)))))
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < MAX_COUNTER:
+        raise Malformed(f"an invocation counter of {value!r}")
+    return value
+
+
+def _access(model: MeterModel, role: str) -> AssociationAccess:
+    access = model.associations.get(role)
+    if access is None:
+        raise NoSuchAssociation(model.name, role)
+    return access
+
+
+def _counts(access: AssociationAccess) -> bool:
+    """Whether invocation counters are used."""
+    return access.ciphering is not Ciphering.NONE or access.mechanism is Mechanism.HLS_GMAC
+
+
+def _visited(end: SessionEnd[None], gathered: Gathered) -> Visited:
+    """Nothing of another meter is kept; refused profiles make a good conversation an incomplete one."""
+    outcome, detail = end.outcome, end.detail
+    if outcome is Outcome.WRONG_METER:
+        gathered = Gathered()
+    parts = [detail, *(f"{profile} {why}" for profile, why in gathered.refused.items()), *gathered.remarks]
+    if outcome is Outcome.OK and (gathered.refused or gathered.remarks):
+        outcome = Outcome.INCOMPLETE
+    return Visited(
+        outcome=outcome,
+        detail="; ".join(part for part in parts if part),
+        latency_ms=end.latency_ms,
+        octets_sent=end.octets_sent,
+        octets_received=end.octets_received,
+        gathered=gathered,
+    )
+
+
+def _seconds(offset_ms: int | None) -> str:
+    return "unknown" if offset_ms is None else f"{offset_ms / 1000:+.1f} s"
