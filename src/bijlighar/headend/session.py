@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar, cast
 
 from bijlighar.cim.contacts import Outcome
 from bijlighar.dlms.association import (
@@ -100,10 +100,9 @@ class Session(asyncio.Protocol, Generic[T]):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the association."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's inherit from none of asyncio's
         if self.ended.done():
-            transport.abort()
+            self._transport.abort()
             return
         self._guarded(self._association.open)
         self._watch()

@@ -35,7 +35,7 @@ def meter_findings(
         *_reach(say, sessions, limits),
         *_values(say, kept, limits),
         *_clock(say, clock, limits),
-        *_gaps(say, kept, gaps, limits),
+        *(_gaps(say, kept, gaps, limits) if sessions.succeeded else ()),
     ]
 
 

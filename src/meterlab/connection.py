@@ -1,0 +1,157 @@
+"""One connection of a client with a meter, from the accepted socket to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+import structlog
+
+from bijlighar.dlms.association import (
+    NEED_DATA,
+    ActionRequested,
+    GetRequested,
+    ServerAssociation,
+    ServerEvent,
+    SetRequested,
+    State,
+)
+from bijlighar.dlms.errors import ProtocolError, RemoteProtocolError
+from bijlighar.dlms.xdlms import DataAccessResult
+from meterlab.access import association_name, keep_counters, server_settings
+from meterlab.conduct import WELL_BEHAVED
+from meterlab.objects import Caller
+from meterlab.outbox import Outbox
+from meterlab.radio import Fate
+
+if TYPE_CHECKING:
+    from meterlab.exchange import Exchange
+
+_GRACE_S = 0.05
+"""A client that closes and calls again at once may be heard before its goodbye: look again after this."""
+
+_log = structlog.get_logger("meterlab")
+
+
+class MeterConnection(asyncio.Protocol):
+    """The meter's end. All it knows of the meter is a number; the meter's state stands in the lab's columns."""
+
+    __slots__ = ("_association", "_conduct", "_exchange", "_meter", "_outbox", "_transport", "heard_at_s")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._meter: int | None = None
+        self._transport: asyncio.Transport | None = None
+        self._association: ServerAssociation | None = None
+        self._outbox: Outbox | None = None
+        self._conduct = WELL_BEHAVED
+        self.heard_at_s = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Find out which meter was called, and whether it is free."""
+        line = cast("asyncio.Transport", transport)  # uvloop's inherit from none of asyncio's
+        self._transport = line
+        self.heard_at_s = self._exchange.loop_time()
+        meter = self._exchange.called(line.get_extra_info("sockname")[0])
+        if meter is None:
+            line.abort()
+        elif meter in self._exchange.busy:
+            line.pause_reading()
+            asyncio.get_running_loop().call_later(_GRACE_S, self._call_again, meter)
+        else:
+            self._pick_up(meter, line)
+
+    def _call_again(self, meter: int) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        if meter in self._exchange.busy:
+            self._exchange.tally.busy += 1
+            transport.abort()
+            return
+        self._pick_up(meter, transport)
+        transport.resume_reading()
+
+    def _pick_up(self, meter: int, transport: asyncio.Transport) -> None:
+        """The meter takes the call, unless the radio or its own conduct prevents it."""
+        lab = self._exchange.lab
+        fate = lab.radio.fate(meter, self._exchange.clock.now())
+        if fate is Fate.RESET:
+            self._exchange.tally.unreachable += 1
+            transport.abort()
+            return
+        self._exchange.tally.accepted += 1
+        self._meter = meter
+        self._exchange.busy.add(meter)
+        self._exchange.open.add(self)
+        self._conduct = lab.conduct(meter)
+        if fate is Fate.GOES_THROUGH and not self._conduct.hangs:
+            self._association = ServerAssociation(server_settings(lab, meter))
+            self._outbox = Outbox(transport, meter, lab.radio, self._conduct)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
+        """The meter is free again."""
+        self._transport = None
+        if self._meter is None:
+            return
+        self._keep_counters()
+        self._exchange.busy.discard(self._meter)
+        self._exchange.open.discard(self)
+
+    def abort(self) -> None:
+        """Tear the connection down."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Answer what has come. A fault of ours ends this connection, not the listener."""
+        self.heard_at_s = self._exchange.loop_time()
+        try:
+            self._hear(data)
+        except Exception:  # noqa: BLE001 (the outer edge: logged with its meter, counted, and the call ends)
+            _log.exception("a virtual meter failed to answer", meter=self._meter)
+            self._exchange.tally.failures += 1
+            self.abort()
+
+    def _hear(self, data: bytes) -> None:
+        association, outbox, meter = self._association, self._outbox, self._meter
+        if association is None or outbox is None or meter is None:
+            return
+        if self._conduct.resets_mid_block and association.state is State.BETWEEN_BLOCKS:
+            self.abort()
+            return
+        try:
+            association.receive_data(data)
+            while (event := association.next_event()) is not NEED_DATA:
+                self._answer(association, meter, event)
+        except ProtocolError:
+            self._exchange.tally.faults += 1
+            outbox.send(association.data_to_send(), ciphered=False, last=True)
+            return
+        octets = association.data_to_send()
+        if octets:
+            outbox.send(octets, ciphered=association.last_accepted_counter >= 0, last=False)
+        if association.state is State.CLOSED:
+            self._keep_counters()
+            association.start_next_association(server_settings(self._exchange.lab, meter))
+
+    def _answer(self, association: ServerAssociation, meter: int, event: ServerEvent) -> None:
+        self._keep_counters()
+        objects = self._exchange.lab.objects
+        name = association_name(self._exchange.lab, meter, association.client_address)
+        caller = Caller(meter=meter, association=name, now_s=self._exchange.clock.now())
+        if isinstance(event, GetRequested):
+            association.answer_get(objects.get(caller, event.ref, event.selection))
+        elif isinstance(event, SetRequested):
+            try:
+                value = event.data()
+            except RemoteProtocolError:
+                association.answer_set(DataAccessResult.TYPE_UNMATCHED)
+            else:
+                association.answer_set(objects.set(caller, event.ref, value))
+        elif isinstance(event, ActionRequested):
+            association.answer_action(objects.act(caller, event.ref))
+
+    def _keep_counters(self) -> None:
+        if self._association is not None and self._meter is not None:
+            keep_counters(self._exchange.lab, self._meter, self._association)
