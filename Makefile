@@ -16,7 +16,7 @@ setup: ## the environment, its locked packages and the built pages; quick when n
 	@$(SETUP) develop pages
 
 demo: ## the field trial in the browser: virtual meters, head-end, control room (ARGS="--speed 60 …")
-	@$(SETUP) product pages
+	@$(SETUP) product pages warm
 	@exec $(BIN)/bijlighar demo $(ARGS)
 
 test: setup ## every test that needs no browser, PostgreSQL or external peer

@@ -15,6 +15,7 @@ PARTS = {
     "product": environments.install_product,
     "develop": environments.install_develop,
     "pages": pages.build_pages,
+    "warm": environments.warm_up,
     "interop": environments.install_peers,
     "postgresql": environments.install_postgresql,
     "debian-chromium": debian.install_chromium,

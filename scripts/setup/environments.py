@@ -34,6 +34,14 @@ def install_product() -> None:
     _install_ourselves()
 
 
+def warm_up() -> None:
+    """Load everything once, so that the first start does not compile what it loads."""
+    wanted = _wanted(["product.txt"])
+    if not stamps.is_current("warm", wanted):
+        run([PRODUCT / "bin" / "bijlighar", "warm"], label="bijlighar, loaded once")
+        stamps.write("warm", wanted)
+
+
 def install_develop() -> None:
     """What the tests and the checks need, the product's packages included."""
     _ensure(PRODUCT)
@@ -66,7 +74,9 @@ def _ensure(environment: Path) -> None:
         raise CannotGoOn("Python's venv module is missing. On Debian: apt-get install python3-venv")
     if environment.exists():
         shutil.rmtree(environment)
-    stamps.forget(*(["interop"] if environment == PEERS else ["product", "develop", "editable", "postgresql"]))
+    stamps.forget(
+        *(["interop"] if environment == PEERS else ["product", "develop", "editable", "postgresql", "warm"])
+    )
     run([sys.executable, "-m", "venv", environment], label=f"environment {environment.name}")
 
 

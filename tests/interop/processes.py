@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(__file__).resolve().parent / "peers"
 PEER_PYTHON = ROOT / ".interop" / "bin" / "python"
+METERLAB = str(Path(sys.executable).with_name("meterlab"))
 END_S = 10.0
 """A peer that was told to go and has not gone by then is ended."""
 
@@ -64,6 +67,52 @@ def foreign_meter(description: dict[str, Any], folder: Path) -> Iterator[Foreign
         if process.poll() is None:
             process.kill()
             process.communicate()
+
+
+@dataclass(frozen=True)
+class VirtualTown:
+    """A running town of ours. Rows of the registry's files by serial number, in the town's order."""
+
+    port: int
+    meters: dict[str, dict[str, str]]
+    keys: dict[str, dict[str, str]]
+    arguments: tuple[str, ...]
+
+    def truth(self, serial: str, kind: str, *more: str) -> list[dict[str, Any]]:
+        """What the meter holds, told by the town without any protocol."""
+        command = [METERLAB, "truth", "--meter", serial, "--kind", kind, *more, *self.arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr[-2000:])
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@contextmanager
+def virtual_town(folder: Path, start: str) -> Iterator[VirtualTown]:
+    """`meterlab serve` for the trial, its clock stopped at ``start``."""
+    registry, arguments = folder / "registry", ("--town", "trial", "--seed", "7", "--start", start)
+    command = [METERLAB, "serve", *arguments, "--speed", "0", "--port", "0", "--registry-out", str(registry)]
+    with (folder / "meterlab.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        assert process.stdout is not None
+        ready = process.stdout.readline()
+        if not ready.startswith("meterlab: ready"):
+            raise RuntimeError(ready + (folder / "meterlab.log").read_text()[-2000:])
+        yield VirtualTown(
+            port=int(ready.split()[-1]),
+            meters=_by_serial(registry / "meters.csv"),
+            keys=_by_serial(registry / "keys.csv"),
+            arguments=arguments,
+        )
+    finally:
+        process.terminate()
+        process.communicate(timeout=END_S)
+
+
+def _by_serial(file: Path) -> dict[str, dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as rows:
+        return {row["serial"]: row for row in csv.DictReader(rows)}
 
 
 def gurux_reads(wanted: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """The head-end's own way of reading one meter, against a meter that nobody here wrote."""
 
-import asyncio
 from dataclasses import replace
 
 import pytest
+import uvloop
 
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.contacts import Outcome
@@ -53,7 +53,7 @@ def model_with(mechanism):
 def read(tmp_path, mechanism, period, **expected):
     keys = replace(KEYS, reader_secret=foreign.HLS_SECRET) if mechanism is Mechanism.HLS_AES else KEYS
     with foreign_meter(foreign.description(counter="0.0.43.1.2.255"), tmp_path) as meter:
-        once = asyncio.run(
+        once = uvloop.run(
             read_once(
                 "127.0.0.1",
                 meter.port,
