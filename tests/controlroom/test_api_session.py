@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,8 +106,6 @@ def test_an_invented_session_is_nobody(client: Client, session_id: str) -> None:
 
 
 def test_a_disabled_person_is_out_at_once_and_cannot_come_back(client: Client, records: Records) -> None:
-    from dataclasses import replace
-
     sign_in(client, "viewer")
     person = records.people.find("viewer")
     assert person is not None
@@ -116,8 +115,6 @@ def test_a_disabled_person_is_out_at_once_and_cannot_come_back(client: Client, r
 
 
 def test_another_password_ends_the_sessions_of_the_old_one(client: Client, records: Records) -> None:
-    from dataclasses import replace
-
     sign_in(client, "viewer")
     person = records.people.find("viewer")
     assert person is not None

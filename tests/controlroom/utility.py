@@ -37,8 +37,8 @@ _CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PAGES = {
     name: PageFile(content=content, media_type=kind, cache_control=kept, encodings={})
     for name, content, kind, kept in (
-        ("index.html", b"<!doctype html><title>bijlighar</title>", "text/html; charset=utf-8", "no-store"),
-        ("assets/app-Ab12Cd34.js", b"0", "text/javascript; charset=utf-8", "public, max-age=31536000, immutable"),
+        ("index.html", b"<!doctype html><title>bijlighar</title>", "text/html", "no-store"),
+        ("assets/app-Ab12Cd34.js", b"0", "text/javascript", "public, max-age=31536000, immutable"),
     )
 }
 

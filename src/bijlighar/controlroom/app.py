@@ -17,7 +17,18 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.params import FromPath
 
 import bijlighar
-from bijlighar.controlroom.api import audit, jobs, live, meter_history, meters, people, session, status
+from bijlighar.controlroom.api import (
+    audit,
+    jobs,
+    live,
+    meter_history,
+    meters,
+    people,
+    registry,
+    session,
+    status,
+    trial,
+)
 from bijlighar.controlroom.api.asking import AnyRequest
 from bijlighar.controlroom.built_pages import NOT_BUILT, PageFile, load_pages
 from bijlighar.controlroom.errors import exception_handlers, not_found
@@ -32,7 +43,7 @@ LARGEST_BODY_OCTETS = 64_000
 
 Background = Callable[[], Coroutine[Any, Any, None]]
 
-_SUBJECTS = (session, status, meters, meter_history, jobs, people, audit, live)
+_SUBJECTS = (session, status, meters, meter_history, jobs, trial, registry, people, audit, live)
 
 
 @get(["/", "/{path:path}"], opt={"needs": Permission.ANYBODY}, include_in_schema=False)
@@ -45,7 +56,7 @@ async def page(request: AnyRequest, path: FromPath[str] = "") -> Response[bytes]
     file = pages.get(name) or (pages.get("index.html") if "." not in name.rpartition("/")[2] else None)
     if file is None:
         if not pages:
-            return Response(NOT_BUILT, media_type="text/html; charset=utf-8", status_code=503)
+            return Response(NOT_BUILT, media_type="text/html", status_code=503)
         raise not_found("page")
     content, encoding = file.best(request.headers.get("accept-encoding", ""))
     headers = {"cache-control": file.cache_control, "vary": "accept-encoding"}
@@ -74,7 +85,7 @@ def build_litestar(
     handlers = [handler for subject in _SUBJECTS for handler in subject.HANDLERS]
     return Litestar(
         route_handlers=[Router("/api", route_handlers=handlers), status.metrics, page],
-        state=State({"room": room, "pages": pages}),
+        state=State({"room": room, "pages": pages, "trial_board": trial.TrialBoard()}),
         guards=[guard],
         middleware=[SignedIn],
         exception_handlers=exception_handlers(),
@@ -84,9 +95,13 @@ def build_litestar(
         openapi_config=OpenAPIConfig(
             title="bijlighar control room",
             version=bijlighar.__version__,
-            path="/api",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-            openapi_router=Router("/api", route_handlers=[], opt={"needs": Permission.SIGNED_IN}),
+            render_plugins=[JsonRenderPlugin(path="/")],
+            openapi_router=Router(
+                "/api/openapi.json",
+                route_handlers=[],
+                opt={"needs": Permission.SIGNED_IN},
+                include_in_schema=False,
+            ),
         ),
         request_max_body_size=LARGEST_BODY_OCTETS,
         logging_config=None,

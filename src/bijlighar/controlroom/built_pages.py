@@ -76,12 +76,11 @@ def _files(folder: Traversable, prefix: str) -> list[tuple[str, bytes]]:
 
 def _media_type(name: str) -> str:
     if name.endswith((".js", ".mjs")):
-        return "text/javascript; charset=utf-8"
+        return "text/javascript"
     if name.endswith(".webmanifest"):
         return "application/manifest+json"
     kind, _ = mimetypes.guess_type(name)
-    kind = kind or "application/octet-stream"
-    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+    return kind or "application/octet-stream"
 
 
 def _cache_control(name: str) -> str:

@@ -1,11 +1,12 @@
 """What head-ends put on the feed between processes, read strictly: a strange message is refused, not guessed at.
 
 Multipart ``[topic, octets]``: ``readings`` is one Arrow IPC stream of a landed batch (schema metadata ``kind`` and
-``period_s``; null is MISSING), ``contacts``, ``jobs`` and ``headend`` are JSON.
+``period_s``; null is MISSING), ``contacts``, ``jobs`` and ``heartbeat`` are JSON.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,9 +19,10 @@ from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.contacts import Contact
 from bijlighar.cim.exchange import ReadJob
 from bijlighar.cim.readings import MISSING, ReadingBatch
-from bijlighar.controlroom.headend_watch import HeadEndWord
+from bijlighar.headend.service import Heartbeat
 
-READINGS, CONTACTS, JOBS, HEADEND = "readings", "contacts", "jobs", "headend"
+READINGS, CONTACTS, JOBS, HEARTBEAT = "readings", "contacts", "jobs", "heartbeat"
+PARTS = 2
 _KEYS = frozenset({"meter_id", "start_s", "received_s"})
 
 LARGEST_MESSAGE_OCTETS = 64_000_000
@@ -31,23 +33,21 @@ class MessageRefused(ValueError):
     """A message of the feed is not what its topic says."""
 
 
-FeedMessage = ReadingBatch | list[Contact] | list[ReadJob] | HeadEndWord
+FeedMessage = ReadingBatch | list[Contact] | list[ReadJob] | Heartbeat
 
 
-def read_message(topic: str, octets: bytes) -> FeedMessage:
-    """The message of a topic. Raises MessageRefused."""
+def read_message(parts: Sequence[bytes]) -> tuple[str, FeedMessage]:
+    """Topic and message of ``[topic, octets]``. Raises MessageRefused."""
+    if len(parts) != PARTS:
+        raise MessageRefused(f"a message has {PARTS} parts, this one {len(parts)}")
+    topic = parts[0].decode("ascii", "replace")
+    decode = _DECODERS.get(topic)
+    if decode is None:
+        raise MessageRefused(f"there is no topic {topic[:40]!r}")
     try:
-        if topic == READINGS:
-            return _readings(octets)
-        if topic == CONTACTS:
-            return msgspec.json.decode(octets, type=list[Contact])
-        if topic == JOBS:
-            return msgspec.json.decode(octets, type=list[ReadJob])
-        if topic == HEADEND:
-            return msgspec.json.decode(octets, type=HeadEndWord)
+        return topic, decode(parts[1])
     except (msgspec.MsgspecError, pa.ArrowException, ValueError, KeyError, TypeError) as problem:
         raise MessageRefused(f"a message on {topic} cannot be read: {problem}") from problem
-    raise MessageRefused(f"there is no topic {topic[:40]!r}")
 
 
 def _readings(octets: bytes) -> ReadingBatch:
@@ -71,3 +71,11 @@ def _filled(column: pa.ChunkedArray[Any]) -> NDArray[np.int64]:
     filled: NDArray[np.int64] = np.full(len(values), MISSING, dtype=np.int64)
     filled[~absent] = values.drop_null().to_numpy()
     return filled
+
+
+_DECODERS: dict[str, Callable[[bytes], FeedMessage]] = {
+    READINGS: _readings,
+    CONTACTS: msgspec.json.Decoder(list[Contact]).decode,
+    JOBS: msgspec.json.Decoder(list[ReadJob]).decode,
+    HEARTBEAT: msgspec.json.Decoder(Heartbeat).decode,
+}

@@ -1,6 +1,6 @@
 """The governor of a demo's town clock: it slows the town when reading falls behind, so that nothing is skipped.
 
-Pure: ``step`` is called about once a second of the wall with what the head-ends report.
+Pure: ``step`` is called about twice a second of the wall with what the head-ends report.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ CAUGHT_UP_S = SLOT_S // 2
 SLOWEST = 1.0
 """Real time: what a head-end on real meters has to bear anyway."""
 SLOWER = 0.5
-FASTER = 1.5
+FASTER = 1.25
 SILENCE_S = 5.0
 """Wall seconds without a word of any head-end after which nobody can be said to read."""
 

@@ -64,15 +64,15 @@ def parse_instant(text: str, *, now_s: float) -> int:
 def parse_period(start: str, end: str, *, now_s: float) -> Period:
     """``[start, end)``; a bare day as the end means through the end of that day.
 
-    Raises NotAnInstant, or ValueError when the end lies before the start.
+    Raises NotAnInstant, or ValueError when the end does not lie after the start.
     """
     start_s = parse_instant(start, now_s=now_s)
     try:
         end_s = civil_day(parse_day(end, now_s=now_s)).end_s
     except NotAnInstant:
         end_s = parse_instant(end, now_s=now_s)
-    if end_s < start_s:
-        raise ValueError(f"the end {end} lies before the start {start}")
+    if end_s <= start_s:
+        raise ValueError(f"the end {end} does not lie after the start {start}")
     return Period(start_s=start_s, end_s=end_s)
 
 

@@ -20,11 +20,12 @@ from bijlighar.cim.period import Period, civil_date
 from bijlighar.cim.readings import ReadingBatch
 from bijlighar.controlroom.feed import FeedHub, meter_of
 from bijlighar.controlroom.feed_messages import FeedMessage
-from bijlighar.controlroom.headend_watch import HeadEndWatch, HeadEndWord
+from bijlighar.controlroom.headend_watch import HeadEndWatch
 from bijlighar.controlroom.instants import iso, iso_ms
 from bijlighar.controlroom.live import STATES, LiveColumns
 from bijlighar.controlroom.measurements import Measurements
 from bijlighar.controlroom.meter_list import scaled, whole
+from bijlighar.controlroom.meter_reading import DEFAULT_PERIOD_S
 from bijlighar.controlroom.registry_index import RegistryIndex
 from bijlighar.controlroom.registry_reading import read_index
 from bijlighar.controlroom.sessions import Sessions
@@ -32,6 +33,7 @@ from bijlighar.controlroom.settings import Settings
 from bijlighar.controlroom.status import Status, status_of
 from bijlighar.controlroom.throttle import SignInThrottle
 from bijlighar.headend.clock import Clock
+from bijlighar.headend.service import Heartbeat
 from bijlighar.records import Records
 
 _P = ParamSpec("_P")
@@ -49,6 +51,12 @@ CONTACTS_BACK_S = 86_400
 """Contacts older than a day no longer change a meter's state: it is silent then."""
 MOST_ROWS_A_FRAME = 2_000
 """About 250 kB. What does not fit waits for the next flush, newest state each time."""
+HISTORY_S = 2.0
+HISTORY_BACK_S = 34 * 86_400
+"""A meter of IS 15959 keeps 35 days; its oldest day may be half gone."""
+WHOLE_HISTORY = 0.999
+MOST_COUNTED_METERS = 500
+"""Counting reads every block of the history: 20,000 rows for a trial, too many for a town."""
 PASSWORD_CHECKS_AT_ONCE = 2
 """One check takes 64 MiB and some 50 ms of a core; a storm of sign-ins waits instead of filling the memory."""
 MOST_SNAPSHOT_ROWS = 5_000
@@ -68,10 +76,13 @@ class FeedRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An on-demand read as the API tells it. ``rows`` kept so far; ``progress`` 0 to 1."""
+    """An on-demand read, or a check of the trial (then without ``meter_id``), as the API tells it.
+
+    ``rows`` kept so far; ``progress`` 0 to 1.
+    """
 
     job_id: str
-    meter_id: int
+    meter_id: int | None
     state: str
     progress: float
     rows: int
@@ -116,6 +127,7 @@ class ControlRoom:
         self.password_checks = anyio.CapacityLimiter(PASSWORD_CHECKS_AT_ONCE)
         self.hub = FeedHub(self._snapshot, most_clients=settings.live_clients)
         self._sent_states = live.states(index.meter_id, clock.now())
+        self.history_share: float | None = None
         self._trial_changed = False
         self._changed_jobs: dict[str, ReadJob] = {}
         self._flushes = 0
@@ -161,7 +173,7 @@ class ControlRoom:
         if isinstance(message, ReadingBatch):
             self.live.roll(self.now())
             self.live.apply_readings(message)
-        elif isinstance(message, HeadEndWord):
+        elif isinstance(message, Heartbeat):
             self.watch.heard(message, wall_s=time.monotonic())
             return
         else:
@@ -265,6 +277,22 @@ class ControlRoom:
                 await self.refresh_registry()
             except Unavailable as problem:
                 _LOG.warning("registry not read", reason=problem.reason)
+
+    async def keep_history(self) -> None:
+        """Count the history until it is whole, for whoever waits for the first reading."""
+        while self.history_share is None or self.history_share < WHOLE_HISTORY:
+            if 0 < len(self.index) <= MOST_COUNTED_METERS:
+                try:
+                    self.history_share = await self.in_thread(self._history_share)
+                except Unavailable as problem:
+                    _LOG.warning("history not counted", reason=problem.reason)
+            await asyncio.sleep(HISTORY_S)
+
+    def _history_share(self) -> float:
+        now_s = int(self.now())
+        period = Period(start_s=now_s - HISTORY_BACK_S, end_s=now_s)
+        meter_id, _ = self.records.readings.held(ProfileKind.BLOCK_LOAD, period)
+        return min(1.0, len(meter_id) * DEFAULT_PERIOD_S / (len(self.index) * period.seconds))
 
     async def refresh_registry(self) -> None:
         """Read the registry again when its version changed."""

@@ -46,8 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     feed: str = ""
     headends: int = 1
     headend_metrics_port: int = 0
-    sessions_at_once: int = 64
-    backfill_days: int = 35
+    sessions_at_once: int = 200
     session_idle_s: int = 1_800
     session_absolute_s: int = 43_200
     sign_in_failures: int = 5
@@ -102,7 +101,6 @@ _BOUNDS: dict[str, tuple[int, int]] = {
     "headends": (1, 64),
     "headend_metrics_port": (0, 65_535),
     "sessions_at_once": (1, 10_000),
-    "backfill_days": (1, 400),
     "session_idle_s": (60, 86_400),
     "session_absolute_s": (300, 604_800),
     "sign_in_failures": (1, 100),

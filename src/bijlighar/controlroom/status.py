@@ -72,8 +72,8 @@ def status_of(
         contacts_today=tried,
         success_rate_today=round(succeeded / tried, 4) if tried else None,
         headends=[
-            HeadEndStatus(id=word.id, alive=alive, last_seen=iso(word.now_s), lag_s=round(word.lag_s, 1))
-            for word, alive in watch.words(wall_s=wall_s)
+            HeadEndStatus(id=beat.owner, alive=alive, last_seen=iso(beat.now_s), lag_s=round(beat.lag_s, 1))
+            for beat, alive in watch.beats(wall_s=wall_s)
         ],
         alarms=[
             AlarmStatus(code=alarm.code, since=iso(alarm.since_s), detail=alarm.detail)

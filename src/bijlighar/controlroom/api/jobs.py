@@ -14,8 +14,10 @@ from bijlighar.cim.exchange import ReadJob
 from bijlighar.cim.period import Period
 from bijlighar.controlroom.api.asking import AnyRequest, MeterId, asked_period, place_of, room_of
 from bijlighar.controlroom.errors import Refusal, not_found, not_valid
+from bijlighar.controlroom.instants import iso_ms
 from bijlighar.controlroom.roles import Permission
 from bijlighar.controlroom.room import JobRow, job_row
+from bijlighar.operations.field_trial.checks import CHECK_PREFIX, COMPARED, Check, current_check
 from bijlighar.records.jobs import UnknownJob
 
 MOST_WAITING_A_METER = 5
@@ -85,10 +87,29 @@ def _period(data: AskedRead, *, now_s: float) -> Period | None:
 async def job(request: AnyRequest, job_id: Annotated[str, PathParameter(max_length=64)]) -> JobRow:
     """How a job stands."""
     room = room_of(request)
+    if job_id.startswith(CHECK_PREFIX):
+        check = await room.in_thread(current_check, room.records, int(room.now()))
+        if check is None or check.check_id != job_id:
+            raise not_found("job")
+        return _check_row(check)
     try:
         return job_row(await room.in_thread(room.records.jobs.get, job_id))
     except UnknownJob as problem:
         raise not_found("job") from problem
+
+
+def _check_row(check: Check) -> JobRow:
+    return JobRow(
+        job_id=check.check_id,
+        meter_id=None,
+        state=check.state.value,
+        progress=round(check.progress, 3),
+        rows=check.rows,
+        detail=check.detail,
+        kinds=[kind.value for kind in COMPARED],
+        asked_by=check.asked_by,
+        asked_at=iso_ms(check.asked_ms),
+    )
 
 
 @get("/meters/{meter_id:int}/jobs", opt={"needs": Permission.READ_METERS})

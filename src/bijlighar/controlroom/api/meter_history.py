@@ -21,7 +21,7 @@ from bijlighar.controlroom.api.asking import (
     place_of,
     room_of,
 )
-from bijlighar.controlroom.event_names import EventName, event_name
+from bijlighar.controlroom.event_names import LOGS, EventName, event_name
 from bijlighar.controlroom.instants import iso, iso_ms
 from bijlighar.controlroom.meter_reading import RegisterRow, register_rows, value
 from bijlighar.controlroom.roles import Permission
@@ -42,11 +42,11 @@ class RegisterList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One event of the meter's own logs. ``log`` is the log's number on the meter."""
+    """One event of the meter's own logs. ``log`` is a word of ``event_names.LOGS``."""
 
     at: str | None
     code: int
-    log: int | None
+    log: str
     name_en: str
     name_hi: str
     severity: str
@@ -123,7 +123,7 @@ def _events(
             EventRow(
                 at=iso(int(batch.start_s[row])),
                 code=code,
-                log=value(batch, row, "event_log"),
+                log=LOGS.get(value(batch, row, "event_log") or 0, "other"),
                 name_en=name.name_en,
                 name_hi=name.name_hi,
                 severity=name.severity,

@@ -19,6 +19,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
     ``silent_for_s``  wall seconds since a head-end last spoke; None before the first word
     ``readings``      rows kept this civil day
+    ``history_share`` share of the last 35 days' blocks that are kept; None for a registry too large to count often
     """
 
     status: str
@@ -27,6 +28,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     lag_s: float | None
     silent_for_s: float | None
     readings: int
+    history_share: float | None
 
 
 @get("/status", opt={"needs": Permission.SIGNED_IN})
@@ -43,10 +45,11 @@ async def health(request: AnyRequest) -> Health:
     return Health(
         status="ok",
         now=iso(room.now()),
-        headends_alive=sum(alive for _, alive in room.watch.words(wall_s=wall_s)),
+        headends_alive=sum(alive for _, alive in room.watch.beats(wall_s=wall_s)),
         lag_s=room.watch.lag_s(wall_s=wall_s),
         silent_for_s=room.watch.silent_for_s(wall_s=wall_s),
         readings=room.live.readings_today,
+        history_share=room.history_share,
     )
 
 

@@ -1,0 +1,123 @@
+"""The demo: one command makes a town of virtual meters, reads it and shows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from bijlighar.controlroom.children import Child
+from bijlighar.controlroom.ports import require_free
+from bijlighar.controlroom.server import open_records
+from bijlighar.controlroom.settings import Settings
+from bijlighar.controlroom.supervisor import DataDirLock, Supervisor, Town, product_children
+from bijlighar.controlroom.telling import Teller
+from bijlighar.controlroom.town import (
+    DEMO_PEOPLE,
+    TownTime,
+    furnish,
+    keyring_of,
+    private_folder,
+    start_clock,
+    town_options,
+    write_sheets,
+)
+from bijlighar.headend.clock import TownClock
+
+METER_PORT = 4059
+"""DLMS/COSEM's registered port (IANA: dlms-cosem)."""
+DEFAULT_SPEED = 240.0
+"""A block of half an hour every 7.5 seconds: a day passes in six minutes."""
+SEED = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """What to show. ``settings`` name data directory, port and clock file; ``meters`` None: as the town has."""
+
+    settings: Settings
+    town: str
+    scenes: Sequence[str] = ()
+    speed: float = DEFAULT_SPEED
+    radio: str = "lte"
+    meter_port: int = METER_PORT
+    seed: int = SEED
+    meters: int | None = None
+
+
+def demo_settings(data_dir: Path, port: int, town: str) -> Settings:
+    """Settings of a demo: this machine only, the master key beside the records, the town's clock."""
+    return Settings(
+        data_dir=str(data_dir),
+        port=port,
+        town=town,
+        clock_file=str(data_dir / "town.clock"),
+        master_key_file=str(data_dir / "master.key"),
+    )
+
+
+def run_demo(demo: Demo, console: Console) -> None:
+    """Run until a signal. Raises PortTaken, AlreadyRunning, TownRefused, GaveUp, NotReady, Unavailable."""
+    settings = demo.settings
+    lock = DataDirLock(settings.data_path)
+    try:
+        require_free(settings.host, settings.port, "the control room")
+        require_free("0.0.0.0", demo.meter_port, "the virtual meters")  # noqa: S104 (every 127.x.y.z is a meter)
+        teller = Teller(
+            console,
+            address=f"http://localhost:{settings.port}",
+            sign_ins={name: facts[0] for name, facts in DEMO_PEOPLE.items()},
+            town=True,
+        )
+        teller.say(f"Making the town [bold]{demo.town}[/bold] in {settings.data_path} …")
+        clock = start_clock(settings.data_path, Path(settings.clock_file), wall_s=time.time())
+        _furnish(demo, clock)
+        children = [_meters(demo), *product_children(settings)]
+        town = Town(clock=clock, time=TownTime(settings.data_path), speed=demo.speed)
+        Supervisor(settings, children, teller, town=town).run()
+    finally:
+        lock.close()
+
+
+def _furnish(demo: Demo, clock: TownClock) -> None:
+    settings = demo.settings
+    keyring = keyring_of(settings.master_key_path)
+    with open_records(settings, clock) as records, private_folder(settings.data_path) as sheets:
+        write_sheets(sheets, town=demo.town, seed=demo.seed, port=demo.meter_port, meters=demo.meters)
+        furnish(records, sheets, keyring, now_s=clock.now())
+
+
+def _meters(demo: Demo) -> Child:
+    scenes = [part for scene in demo.scenes for part in ("--scene", scene)]
+    return Child(
+        name="meterlab",
+        arguments=[
+            "-m",
+            "meterlab",
+            "serve",
+            *town_options(demo.town, demo.seed, demo.meters),
+            "--port",
+            str(demo.meter_port),
+            "--clock",
+            demo.settings.clock_file,
+            "--radio",
+            demo.radio,
+            *scenes,
+        ],
+        log=demo.settings.data_path / "logs" / "meterlab.log",
+    )
+
+
+def run_product(settings: Settings, console: Console) -> None:
+    """``bijlighar serve``: head-ends and control room. Raises as ``run_demo``."""
+    lock = DataDirLock(settings.data_path)
+    try:
+        require_free(settings.host, settings.port, "the control room")
+        address = f"http://{settings.host_names[0]}:{settings.port}"
+        teller = Teller(console, address=address, sign_ins={}, town=False)
+        Supervisor(settings, product_children(settings), teller).run()
+    finally:
+        lock.close()

@@ -1,0 +1,27 @@
+"""Asks a running control room how it is, from the supervisor, over loopback and without a session."""
+
+from __future__ import annotations
+
+import http.client
+
+import msgspec
+
+from bijlighar.controlroom.api.status import Health
+
+WITHIN_S = 2.0
+LARGEST_ANSWER_OCTETS = 10_000
+
+
+def ask_health(host: str, port: int) -> Health | None:
+    """The health, or None when the control room does not answer (yet)."""
+    target = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 (compared with, not bound to)
+    connection = http.client.HTTPConnection(target, port, timeout=WITHIN_S)
+    try:
+        connection.request("GET", "/api/health", headers={"Host": f"localhost:{port}"})
+        answer = connection.getresponse()
+        body = answer.read(LARGEST_ANSWER_OCTETS)
+        return msgspec.json.decode(body, type=Health) if answer.status == http.client.OK else None
+    except (OSError, http.client.HTTPException, msgspec.MsgspecError):
+        return None
+    finally:
+        connection.close()

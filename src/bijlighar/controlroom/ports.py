@@ -1,0 +1,37 @@
+"""Whether a port can be had, asked before anything is started."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+
+class PortTaken(Exception):
+    """Another process has the port. ``port`` names it."""
+
+    def __init__(self, port: int, purpose: str) -> None:
+        super().__init__(
+            f"port {port}, wanted for {purpose}, is taken by another process; choose another with --port"
+        )
+        self.port = port
+
+
+def require_free(host: str, port: int, purpose: str) -> None:
+    """Return when ``host:port`` can be listened on. Raises PortTaken; OSError for a foreign address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as refusal:
+            if refusal.errno in (errno.EADDRINUSE, errno.EACCES):
+                raise PortTaken(port, purpose) from refusal
+            raise
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that was free a moment ago."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        number: int = probe.getsockname()[1]
+        return number

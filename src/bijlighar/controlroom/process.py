@@ -1,0 +1,68 @@
+"""What the supervisor starts: ``python -m bijlighar.controlroom.process headend|controlroom SETTINGS NUMBER``.
+
+A fault of the settings or the machine ends with status 2 and one sentence, so that the supervisor does not try
+the same again for ever.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from bijlighar.cim.exchange import Unavailable
+from bijlighar.controlroom.children import EXIT_USER_FAULT
+from bijlighar.controlroom.server import serve_control_room, set_up_logs
+from bijlighar.controlroom.settings import Settings, from_parent
+from bijlighar.headend.keys import Keyring, MasterKeyRefused
+from bijlighar.records.schema import SchemaTooNew
+
+TITLE_PREFIX = b"BJG"
+"""Three letters of the maker open a system title (DLMS UA, flag association)."""
+TITLE_OCTETS = 8
+
+
+def run_headend(settings: Settings, number: int) -> None:
+    """Serve head-end ``number``, counted from 1, until SIGTERM. Raises MasterKeyRefused besides Unavailable."""
+    from bijlighar.headend.dispatch import DispatchSettings  # noqa: PLC0415
+    from bijlighar.headend.service import HeadEndSettings  # noqa: PLC0415 (the control room needs none of it)
+    from bijlighar.headend.visitor import VisitSettings  # noqa: PLC0415
+    from bijlighar.operations.headend_process import HeadEndProcess, run  # noqa: PLC0415
+
+    own_title = TITLE_PREFIX + number.to_bytes(TITLE_OCTETS - len(TITLE_PREFIX), "big")
+    run(
+        HeadEndProcess(
+            records_url=settings.records_url,
+            data_dir=settings.data_path,
+            keyring=Keyring.load(settings.master_key_path),
+            feed=settings.feed_address,
+            clock_file=Path(settings.clock_file) if settings.clock_file else None,
+            metrics_port=settings.headend_metrics_port and settings.headend_metrics_port + number - 1,
+            headend=HeadEndSettings(
+                owner=f"headend-{number}",
+                dispatch=DispatchSettings(most_sessions=settings.sessions_at_once),
+                visits=VisitSettings(own_title=own_title),
+            ),
+        )
+    )
+
+
+def main(arguments: list[str]) -> None:
+    """Run one process of the product."""
+    kind, file, number = arguments
+    settings = from_parent(Path(file).read_bytes())
+    set_up_logs(settings.log_level)
+    try:
+        if kind == "headend":
+            run_headend(settings, int(number))
+        else:
+            serve_control_room(settings)
+    except (MasterKeyRefused, SchemaTooNew) as fault:
+        print(fault, file=sys.stderr)  # noqa: T201 (the log's last line is what the supervisor tells)
+        sys.exit(EXIT_USER_FAULT)
+    except Unavailable as fault:
+        print(fault.reason, file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
