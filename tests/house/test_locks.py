@@ -50,8 +50,12 @@ def test_the_pages_lock_carries_hashes_and_no_address():
     packages = json.loads(WEB_LOCK.read_text(encoding="utf-8"))["packages"]
     fetched = {name: entry for name, entry in packages.items() if name and not entry.get("link")}
     assert [name for name, entry in fetched.items() if "resolved" in entry] == []
-    assert [name for name, entry in fetched.items() if "integrity" not in entry and not entry.get("inBundle")] == []
-    wished = {f"node_modules/{name}" for entry in fetched.values() for name in entry.get("optionalDependencies", {})}
+    assert [
+        name for name, entry in fetched.items() if "integrity" not in entry and not entry.get("inBundle")
+    ] == []
+    wished = {
+        f"node_modules/{name}" for entry in fetched.values() for name in entry.get("optionalDependencies", {})
+    }
     assert wished <= set(fetched)  # npm ci refuses a lock that lacks another platform's package
     npmrc = (ROOT / "web" / ".npmrc").read_text(encoding="utf-8")
     assert "omit-lockfile-registry-resolved=true" in npmrc

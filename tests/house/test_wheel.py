@@ -1,14 +1,22 @@
 """A wheel built from the tree works where there is neither the checkout nor Node."""
 
+import os
+import signal
+import socket
 import subprocess
 import sys
 import sysconfig
+import time
+import urllib.request
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from scripts.wheel import PAGES, WheelWithoutPages, build_wheel, check
+
+START_S, END_S = 90.0, 20.0
+"""A first start makes a town and its records; both are many times what a machine with two cores needs."""
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +64,48 @@ def test_the_pages_and_the_meter_models_are_inside(environment):
 @pytest.mark.parametrize("command", ["bijlighar", "meterlab"])
 def test_the_commands_answer(environment, command):
     assert "Usage" in answer(environment, command, "--help")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def page(port: int) -> str:
+    """The control room's page as soon as it is served."""
+    give_up_s = time.monotonic() + START_S
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://localhost:{port}/", timeout=5) as answered:
+                return answered.read().decode()
+        except OSError:
+            if time.monotonic() > give_up_s:
+                raise
+            time.sleep(0.2)
+
+
+def test_the_demo_runs_without_node_and_ends_with_all_its_processes(environment, tmp_path):
+    port, log = free_port(), tmp_path / "demo.log"
+    command = [environment / "bin" / "bijlighar", "demo", "--port", str(port), "--meter-port", str(free_port())]
+    with log.open("wb") as said:
+        demo = subprocess.Popen(
+            [*command, "--data", tmp_path / "data"],
+            cwd=tmp_path,
+            env={"PATH": "", "HOME": str(tmp_path)},
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        assert "<script" in page(port), log.read_text()
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(END_S) == 0, log.read_text()
+        with pytest.raises(ProcessLookupError):
+            os.killpg(demo.pid, 0)
+    finally:
+        if demo.poll() is None:
+            os.killpg(demo.pid, signal.SIGKILL)
+            demo.wait()
 
 
 def test_a_wheel_without_pages_is_refused(tmp_path):
