@@ -288,9 +288,8 @@ def test_a_database_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None
         Records(None, tmp_path)
 
 
+@pytest.mark.postgresql
 def test_a_server_that_is_not_there_is_unavailable() -> None:
-    if "postgresql" not in os.environ.get("BIJLIGHAR_TEST_POSTGRESQL", ""):
-        return
     database = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
     with pytest.raises(Unavailable, match="cannot be reached"), database.read():
         pass

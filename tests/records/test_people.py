@@ -6,7 +6,8 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from bijlighar.records import Records
 from bijlighar.records.people import Person
@@ -124,10 +125,28 @@ def test_the_audit_chain_fits(records: Records) -> None:
 def test_tampering_with_the_audit_log_shows(records: Records, statement: str, broken_at: int, reason: str) -> None:
     _three_entries(records)
     with records._database.write() as connection:
+        _drop_guard(connection)
         connection.execute(text(statement))
     verdict = records.audit.verify()
     assert verdict.broken_at == broken_at
     assert reason in verdict.reason
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit SET who = 'ravi'", "DELETE FROM audit"])
+def test_the_database_refuses_to_change_the_audit_log(records: Records, statement: str) -> None:
+    _three_entries(records)
+    with pytest.raises(DBAPIError, match="only added to"), records._database.write() as connection:
+        connection.execute(text(statement))
+    assert records.audit.verify().entries == 3
+
+
+def _drop_guard(connection: Connection) -> None:
+    """What somebody with the database's own rights would do first."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("DROP TRIGGER audit_no_update"))
+        connection.execute(text("DROP TRIGGER audit_no_delete"))
+    else:
+        connection.execute(text("DROP TRIGGER audit_no_change ON audit"))
 
 
 def test_a_setting_holds_from_its_date(records: Records) -> None:

@@ -22,6 +22,7 @@ def upgrade() -> None:
     _readings()
     _signing_in()
     _field_trials()
+    _audit_is_only_added_to()
     rows = [{"name": name, "value": 0} for name in SEQUENCES]
     op.bulk_insert(sa.table("sequences", sa.column("name"), sa.column("value")), rows)
 
@@ -411,3 +412,23 @@ def _trial_checks() -> None:
         ),
     )
     op.create_index("ix_trial_checks_trial_id_at_s", "trial_checks", ["trial_id", "at_s"], unique=False)
+
+
+def _audit_is_only_added_to() -> None:
+    """The database itself refuses to change or remove an audit entry, whoever asks."""
+    said = "the audit log is only added to"
+    if op.get_bind().dialect.name == "sqlite":
+        for event in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER audit_no_{event.lower()} BEFORE {event} ON audit "
+                f"BEGIN SELECT RAISE(ABORT, '{said}'); END"
+            )
+        return
+    op.execute(
+        "CREATE FUNCTION audit_is_only_added_to() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{said}'; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_is_only_added_to()"
+    )
