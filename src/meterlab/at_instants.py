@@ -14,7 +14,7 @@ from meterlab.quantities import (
     MILLI,
     PHASES,
     Numbers,
-    Quantity,
+    Series,
     Source,
     current_ma,
     nominal_ma,
@@ -105,64 +105,64 @@ def _month_begin(instant_s: int) -> int:
     return month_begin_s(month_of_day(day_of(instant_s)))
 
 
-_Reader = Callable[[Instants], Quantity]
+_Reader = Callable[[Instants], Series]
 
 
 def _phase_current(phase: int) -> _Reader:
-    return lambda v: Quantity(values=v.phase_current_ma(phase), exponent=MILLI)
+    return lambda v: Series(values=v.phase_current_ma(phase), exponent=MILLI)
 
 
 def _phase_voltage(phase: int) -> _Reader:
-    return lambda v: Quantity(values=v.phase_voltage_mv(phase), exponent=MILLI)
+    return lambda v: Series(values=v.phase_voltage_mv(phase), exponent=MILLI)
 
 
 _AT_INSTANTS: dict[str, _Reader] = {
-    "clock": lambda v: Quantity(values=v.instants_s),
-    "voltage": lambda v: Quantity(values=v.voltage_mv, exponent=MILLI),
-    "phase-current": lambda v: Quantity(values=v.current_ma, exponent=MILLI),
-    "neutral-current": lambda v: Quantity(values=v.current_ma * 997 // 1000, exponent=MILLI),
-    "power-factor": lambda v: Quantity(values=v.constant(power_factor_milli(v.town, v.meter)), exponent=MILLI),
-    "frequency": lambda v: Quantity(values=frequency_millihz(v.town, v.instants_s), exponent=MILLI),
-    "apparent-power": lambda v: Quantity(values=v.power_va),
-    "active-power": lambda v: Quantity(values=v.power_w),
-    "reactive-power": lambda v: Quantity(values=reactive(v.town, v.meter, v.power_w)),
-    "import-energy": lambda v: Quantity(values=v.registers.import_wh(v.meter, v.instants_s)),
-    "import-apparent": lambda v: Quantity(values=v.registers.import_vah(v.meter, v.instants_s)),
-    "export-energy": lambda v: Quantity(values=v.registers.export_wh(v.meter, v.instants_s)),
-    "export-apparent": lambda v: Quantity(values=v.registers.export_wh(v.meter, v.instants_s)),
-    "q1-energy": lambda v: Quantity(values=reactive(v.town, v.meter, v.drawn_wh)),
-    "demand-w": lambda v: Quantity(values=v.each(v.demand_w)),
-    "demand-w-time": lambda v: Quantity(values=v.each(v.demand_end_s)),
-    "demand-va": lambda v: Quantity(values=v.registers.apparent(v.meter, v.each(v.demand_w))),
-    "demand-va-time": lambda v: Quantity(values=v.each(v.demand_end_s)),
-    "power-on": lambda v: Quantity(values=v.each(v.power_on_min)),
-    "power-off": lambda v: Quantity(values=v.each(v.power_off_min)),
-    "power-failures": lambda v: Quantity(values=v.each(lambda at: power_failures(v.state, v.meter, at))),
-    "tamper-count": lambda v: Quantity(values=v.each(lambda at: tamper_count(v.state, v.meter, at))),
-    "billing-count": lambda v: Quantity(values=v.each(lambda at: month_of_day(day_of(at)) - INSTALLED_MONTH)),
-    "billing-date": lambda v: Quantity(values=v.each(_month_begin)),
-    "programming-count": lambda v: Quantity(values=v.constant(int(v.state.programmings[v.meter]))),
-    "relay-closed": lambda v: Quantity(
+    "clock": lambda v: Series(values=v.instants_s),
+    "voltage": lambda v: Series(values=v.voltage_mv, exponent=MILLI),
+    "phase-current": lambda v: Series(values=v.current_ma, exponent=MILLI),
+    "neutral-current": lambda v: Series(values=v.current_ma * 997 // 1000, exponent=MILLI),
+    "power-factor": lambda v: Series(values=v.constant(power_factor_milli(v.town, v.meter)), exponent=MILLI),
+    "frequency": lambda v: Series(values=frequency_millihz(v.town, v.instants_s), exponent=MILLI),
+    "apparent-power": lambda v: Series(values=v.power_va),
+    "active-power": lambda v: Series(values=v.power_w),
+    "reactive-power": lambda v: Series(values=reactive(v.town, v.meter, v.power_w)),
+    "import-energy": lambda v: Series(values=v.registers.import_wh(v.meter, v.instants_s)),
+    "import-apparent": lambda v: Series(values=v.registers.import_vah(v.meter, v.instants_s)),
+    "export-energy": lambda v: Series(values=v.registers.export_wh(v.meter, v.instants_s)),
+    "export-apparent": lambda v: Series(values=v.registers.export_wh(v.meter, v.instants_s)),
+    "q1-energy": lambda v: Series(values=reactive(v.town, v.meter, v.drawn_wh)),
+    "demand-w": lambda v: Series(values=v.each(v.demand_w)),
+    "demand-w-time": lambda v: Series(values=v.each(v.demand_end_s)),
+    "demand-va": lambda v: Series(values=v.registers.apparent(v.meter, v.each(v.demand_w))),
+    "demand-va-time": lambda v: Series(values=v.each(v.demand_end_s)),
+    "power-on": lambda v: Series(values=v.each(v.power_on_min)),
+    "power-off": lambda v: Series(values=v.each(v.power_off_min)),
+    "power-failures": lambda v: Series(values=v.each(lambda at: power_failures(v.state, v.meter, at))),
+    "tamper-count": lambda v: Series(values=v.each(lambda at: tamper_count(v.state, v.meter, at))),
+    "billing-count": lambda v: Series(values=v.each(lambda at: month_of_day(day_of(at)) - INSTALLED_MONTH)),
+    "billing-date": lambda v: Series(values=v.each(_month_begin)),
+    "programming-count": lambda v: Series(values=v.constant(int(v.state.programmings[v.meter]))),
+    "relay-closed": lambda v: Series(
         values=v.constant(int(v.state.control_state[v.meter] == ControlState.CONNECTED))
     ),
-    "load-limit": lambda v: Quantity(values=v.constant(int(v.state.limit_w[v.meter]))),
-    "meter-health": lambda v: Quantity(values=v.constant(0)),
-    "signal": lambda v: Quantity(values=signal_dbm(v.town, v.meter, v.instants_s)),
-    "ct-ratio": lambda v: Quantity(values=v.constant(1)),
-    "pt-ratio": lambda v: Quantity(values=v.constant(1)),
+    "load-limit": lambda v: Series(values=v.constant(int(v.state.limit_w[v.meter]))),
+    "meter-health": lambda v: Series(values=v.constant(0)),
+    "signal": lambda v: Series(values=signal_dbm(v.town, v.meter, v.instants_s)),
+    "ct-ratio": lambda v: Series(values=v.constant(1)),
+    "pt-ratio": lambda v: Series(values=v.constant(1)),
     **{f"current-{letter}": _phase_current(phase) for letter, phase in PHASES.items()},
     **{f"voltage-{letter}": _phase_voltage(phase) for letter, phase in PHASES.items()},
     **{
         f"power-factor-{letter}": (
-            lambda v: Quantity(values=v.constant(power_factor_milli(v.town, v.meter)), exponent=MILLI)
+            lambda v: Series(values=v.constant(power_factor_milli(v.town, v.meter)), exponent=MILLI)
         )
         for letter in PHASES
     },
-    **{f"q{quadrant}-energy": (lambda v: Quantity(values=v.constant(0))) for quadrant in (2, 3, 4)},
+    **{f"q{quadrant}-energy": (lambda v: Series(values=v.constant(0))) for quadrant in (2, 3, 4)},
 }
 
 
-def at_instants(view: Instants, name: str) -> Quantity | None:
+def at_instants(view: Instants, name: str) -> Series | None:
     """A quantity of the snapshot by its name in the meter model, or None when this meter has none such."""
     read = _AT_INSTANTS.get(name)
     return None if read is None else read(view)

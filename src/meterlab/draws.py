@@ -51,7 +51,7 @@ def normal(seed: int, subject: str, meter: Whole, counter: Whole = 0) -> NDArray
     return np.asarray(np.sqrt(-2.0 * np.log(radius)) * np.cos(angle))
 
 
-def octets(seed: int, subject: str, meter: int, count: int) -> bytes:
-    """``count`` octets, for test keys and challenges of virtual meters."""
-    words = bits(seed, subject, meter, np.arange((count + 7) // 8))
-    return words.astype(">u8").tobytes()[:count]
+def octets(seed: int, subject: str, meters: NDArray[np.int64], count: int) -> NDArray[np.uint8]:
+    """``uint8[meter, count]``, for the test keys of virtual meters."""
+    words = bits(seed, subject, meters[:, None], np.arange((count + 7) // 8))
+    return words.astype(">u8").view(np.uint8)[:, :count]

@@ -27,6 +27,12 @@ def log_of(state: State, meter: int, log: str, now_s: int, depth: int) -> list[E
     return sorted(past, key=lambda event: event.at_s)[-depth:]
 
 
+def last_code(state: State, meter: int, log: str, now_s: int) -> int:
+    """The code of the newest entry of a log, 0 while there is none."""
+    newest = log_of(state, meter, log, now_s, 1)
+    return newest[0].code if newest else 0
+
+
 def tamper_count(state: State, meter: int, at_s: int) -> int:
     """How many tamper occurrences were logged up to an instant; occurrences have odd codes."""
     events = state.events.get(meter, [])

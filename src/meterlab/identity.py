@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from meterlab import draws
 
 FLAG = b"MLB"
@@ -17,8 +20,9 @@ MAKER = "Meterlab"
 FIRMWARE = "MLB-1.04"
 MADE_IN = 2023
 
-_LETTERS = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+_LETTERS = np.frombuffer(b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789", np.uint8)
 _LLS_LENGTH = 8
+_OCTETS_OF_KEYS = 4 * 16 + _LLS_LENGTH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +51,25 @@ def system_title(seed: int, meter: int) -> bytes:
     return FLAG + bytes([batch_of(seed)]) + (meter + 1).to_bytes(4, "big")
 
 
-def keys(seed: int, meter: int) -> MeterKeys:
-    """The test keys of one meter."""
-    drawn = draws.octets(seed, "keys", meter, 64 + _LLS_LENGTH)
+def key_columns(seed: int, meters: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The test keys of many meters, ``uint8[meter, octet]``; ``keys_in`` reads a row."""
+    drawn = draws.octets(seed, "keys", meters, _OCTETS_OF_KEYS)
+    drawn[:, -_LLS_LENGTH:] = _LETTERS[drawn[:, -_LLS_LENGTH:] % len(_LETTERS)]
+    return drawn
+
+
+def keys_in(row: NDArray[np.uint8]) -> MeterKeys:
+    """The keys of one meter from its row of ``key_columns``."""
+    drawn = row.tobytes()
     return MeterKeys(
         encryption=drawn[:16],
         authentication=drawn[16:32],
         master=drawn[32:48],
         setting_secret=drawn[48:64],
-        reader_secret=bytes(_LETTERS[octet % len(_LETTERS)] for octet in drawn[64:]),
+        reader_secret=drawn[64:],
     )
+
+
+def keys(seed: int, meter: int) -> MeterKeys:
+    """The test keys of one meter."""
+    return keys_in(key_columns(seed, np.asarray([meter]))[0])

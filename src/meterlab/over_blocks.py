@@ -11,7 +11,7 @@ from meterlab.quantities import (
     MILLI,
     PHASES,
     Numbers,
-    Quantity,
+    Series,
     Source,
     current_ma,
     nominal_ma,
@@ -65,39 +65,39 @@ class Blocks:
         return np.zeros(len(self.edges_s), np.int64)
 
 
-_BlockReader = Callable[[Blocks], Quantity]
+_BlockReader = Callable[[Blocks], Series]
 
 
-def _edges(values: Numbers) -> Quantity:
-    return Quantity(values=values, edges=True)
+def _edges(values: Numbers) -> Series:
+    return Series(values=values, edges=True)
 
 
 def _phase_current(phase: int) -> _BlockReader:
-    return lambda v: Quantity(values=v.current_ma(phase, v.phase_va(phase)), exponent=MILLI)
+    return lambda v: Series(values=v.current_ma(phase, v.phase_va(phase)), exponent=MILLI)
 
 
 def _phase_voltage(phase: int) -> _BlockReader:
-    return lambda v: Quantity(values=v.voltage_mv(phase, v.phase_va(phase)), exponent=MILLI)
+    return lambda v: Series(values=v.voltage_mv(phase, v.phase_va(phase)), exponent=MILLI)
 
 
 _OVER_BLOCKS: dict[str, _BlockReader] = {
-    "clock": lambda v: Quantity(values=v.ends_s),
-    "block-voltage": lambda v: Quantity(values=v.voltage_mv(v.phase, v.mean_va), exponent=MILLI),
-    "block-current": lambda v: Quantity(values=v.current_ma(v.phase, v.mean_va), exponent=MILLI),
+    "clock": lambda v: Series(values=v.ends_s),
+    "block-voltage": lambda v: Series(values=v.voltage_mv(v.phase, v.mean_va), exponent=MILLI),
+    "block-current": lambda v: Series(values=v.current_ma(v.phase, v.mean_va), exponent=MILLI),
     "block-import": lambda v: _edges(v.registers.import_wh(v.meter, v.edges_s)),
     "block-import-apparent": lambda v: _edges(v.registers.import_vah(v.meter, v.edges_s)),
     "block-export": lambda v: _edges(v.none()),
     "block-export-apparent": lambda v: _edges(v.none()),
     "block-q1": lambda v: _edges(reactive(v.town, v.meter, v.drawn)),
-    "meter-health": lambda v: Quantity(values=np.zeros(len(v.ends_s), np.int64)),
-    "signal": lambda v: Quantity(values=signal_dbm(v.town, v.meter, v.ends_s)),
+    "meter-health": lambda v: Series(values=np.zeros(len(v.ends_s), np.int64)),
+    "signal": lambda v: Series(values=signal_dbm(v.town, v.meter, v.ends_s)),
     **{f"block-q{quadrant}": (lambda v: _edges(v.none())) for quadrant in (2, 3, 4)},
     **{f"block-current-{letter}": _phase_current(phase) for letter, phase in PHASES.items()},
     **{f"block-voltage-{letter}": _phase_voltage(phase) for letter, phase in PHASES.items()},
 }
 
 
-def over_blocks(view: Blocks, name: str) -> Quantity | None:
+def over_blocks(view: Blocks, name: str) -> Series | None:
     """A quantity of the block load profile by its name in the meter model, or None."""
     read = _OVER_BLOCKS.get(name)
     return None if read is None else read(view)

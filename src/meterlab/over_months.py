@@ -10,7 +10,7 @@ import numpy as np
 from meterlab.at_instants import Instants, at_instants
 from meterlab.calendar import month_begin_s
 from meterlab.demand import ZONES
-from meterlab.quantities import MILLI, Numbers, Quantity, Source, power_factor_milli
+from meterlab.quantities import MILLI, Numbers, Series, Source, power_factor_milli
 
 
 class Months:
@@ -63,35 +63,35 @@ class Months:
         return np.asarray([of_month(int(month) - 1) for month in self.months], np.int64)
 
 
-_MonthReader = Callable[[Months], Quantity]
+_MonthReader = Callable[[Months], Series]
 
 _TARIFF_ZONES = range(1, 9)
 
 
 def _zone_energy(zone: int) -> _MonthReader:
-    return lambda v: Quantity(values=v.zone_wh(zone) + v.factory_test_wh(zone))
+    return lambda v: Series(values=v.zone_wh(zone) + v.factory_test_wh(zone))
 
 
 def _zone_apparent(zone: int) -> _MonthReader:
-    return lambda v: Quantity(values=v.registers.apparent(v.meter, v.zone_wh(zone)) + v.factory_test_wh(zone))
+    return lambda v: Series(values=v.registers.apparent(v.meter, v.zone_wh(zone)) + v.factory_test_wh(zone))
 
 
 _OVER_MONTHS: dict[str, _MonthReader] = {
-    "billing-date": lambda v: Quantity(values=v.begins_s),
-    "average-power-factor": lambda v: Quantity(
+    "billing-date": lambda v: Series(values=v.begins_s),
+    "average-power-factor": lambda v: Series(
         values=v.at_begin.constant(power_factor_milli(v.town, v.meter)), exponent=MILLI
     ),
-    "demand-w": lambda v: Quantity(values=v.demand_w),
-    "demand-w-time": lambda v: Quantity(values=v.demand_end_s),
-    "demand-va": lambda v: Quantity(values=v.registers.apparent(v.meter, v.demand_w)),
-    "demand-va-time": lambda v: Quantity(values=v.demand_end_s),
-    "billing-power-on": lambda v: Quantity(values=v.power_on_min()),
+    "demand-w": lambda v: Series(values=v.demand_w),
+    "demand-w-time": lambda v: Series(values=v.demand_end_s),
+    "demand-va": lambda v: Series(values=v.registers.apparent(v.meter, v.demand_w)),
+    "demand-va-time": lambda v: Series(values=v.demand_end_s),
+    "billing-power-on": lambda v: Series(values=v.power_on_min()),
     **{f"import-energy-tz{zone}": _zone_energy(zone) for zone in _TARIFF_ZONES},
     **{f"import-apparent-tz{zone}": _zone_apparent(zone) for zone in _TARIFF_ZONES},
 }
 
 
-def over_months(view: Months, name: str) -> Quantity | None:
+def over_months(view: Months, name: str) -> Series | None:
     """A quantity of the billing profile by its name in the meter model, or None."""
     read = _OVER_MONTHS.get(name)
     return at_instants(view.at_begin, name) if read is None else read(view)

@@ -32,7 +32,7 @@ _SIGNAL_WANDER_DBM = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Quantity:
+class Series:
     """``values`` x 10**``exponent`` in the base unit.
 
     ``edges``: the values are one more register reading than there are rows, whose scaled differences are the rows.
@@ -43,7 +43,7 @@ class Quantity:
     edges: bool = False
 
 
-def wire(quantity: Quantity, exponent: int) -> Numbers:
+def wire(quantity: Series, exponent: int) -> Numbers:
     """The numbers that a meter with scaler ``exponent`` sends; what is finer is cut off, as its registers do."""
     shift = quantity.exponent - exponent
     scaled = quantity.values * 10**shift if shift >= 0 else quantity.values // 10**-shift

@@ -59,7 +59,7 @@ class State:
     emergency_w     uint32   its emergency threshold
     over_s, under_s uint32   its minimal durations
     programmings    uint16   how often a parameter was set
-    received        uint32[meter, client] highest invocation counter accepted from each client
+    next_received   uint32[meter, client] lowest invocation counter still accepted from each client
     sent            uint32   next invocation counter of the meter itself
     """
 
@@ -87,7 +87,7 @@ class State:
         self.over_s = np.full(count, 60, np.uint32)
         self.under_s = np.full(count, 60, np.uint32)
         self.programmings = np.ones(count, np.uint16)
-        self.received = np.zeros((count, len(CLIENTS)), np.uint32)
+        self.next_received = np.zeros((count, len(CLIENTS)), np.uint32)
         # A counter that starts where the town's time stands does not fall back when the process starts again.
         self.sent = np.full(count, max(1, int(self.start_s - INSTALLED_S)), np.uint32)
 
@@ -105,7 +105,7 @@ class State:
             self.clock_jumps.setdefault(meter, []).append((int(now_s), round(shown_s - now_s)))
 
     def counter_column(self, client_address: int) -> int | None:
-        """The place of a client in ``received``, or None for a client without a counter."""
+        """The place of a client in ``next_received``, or None for a client without a counter."""
         return CLIENTS.index(client_address) if client_address in CLIENTS else None
 
     def log_event(self, meter: int, now_s: float, code: int, log: str) -> None:

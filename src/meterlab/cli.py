@@ -1,0 +1,221 @@
+"""The command line: ``meterlab serve``, ``truth``, ``registry`` and ``scenes``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from bijlighar.headend.clock import Clock, TornClock, TownClock
+from meterlab import registry, scenes, truth
+from meterlab.exchange import DEFAULT_IDLE_S, DEFAULT_MOST_CONNECTIONS, Exchange
+from meterlab.identity import serial
+from meterlab.lab import Lab, UnknownTown, build, town_named
+from meterlab.own_clock import OwnClock
+from meterlab.radio import RadioKind
+from meterlab.registers import INSTALLED_S
+from meterlab.scenes import SCENES, UnknownScene
+from meterlab.server import PortTaken, descriptors_for, listener, serve
+from meterlab.town import Town
+
+_EXIT_USAGE = 2
+_SERVE_HELP = """Answer for every meter of a town over DLMS/COSEM until interrupted.
+
+Meter i, counted from 0, answers at the i-th address after 127.16.0.1; the homes come first, then the transformer
+meters. Everything follows from --seed. The keys are TEST KEYS that anybody can derive.
+
+Scenes (--scene NAME[:parameter=value]..., may be repeated):
+
+"""
+
+app = typer.Typer(
+    help="Virtual meters and towns that speak DLMS/COSEM. For tests and demonstrations only.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+TownOption = Annotated[str, typer.Option("--town", help="trial (11 homes) or mohalla.")]
+MetersOption = Annotated[int | None, typer.Option("--meters", help="Consumer meters; default 11, or 2000.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Everything about the town follows from it.")]
+PortOption = Annotated[int, typer.Option("--port", min=0, max=65_535, help="TCP port; 0 = any free one.")]
+ClockOption = Annotated[Path | None, typer.Option("--clock", help="Clock file that a demo shares.")]
+StartOption = Annotated[str | None, typer.Option("--start", help="Town time at the start, ISO 8601; default now.")]
+SceneOption = Annotated[list[str] | None, typer.Option("--scene", help="A fault by name; see `meterlab scenes`.")]
+
+
+class _Wrong(Exception):
+    """Something in the command line that cannot be done; the message is shown as it is."""
+
+
+def _refuse(fault: Exception) -> typer.Exit:
+    typer.echo(f"meterlab: {fault}", err=True)
+    return typer.Exit(_EXIT_USAGE)
+
+
+def _instant(text: str) -> float:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise _Wrong(f"{text!r} is no ISO 8601 time such as 2026-06-15T22:40:00+05:30") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _clock(file: Path | None, start: str | None, speed: float) -> Clock:
+    if file is None:
+        return OwnClock(start_s=time.time() if start is None else _instant(start), speed=speed)
+    try:
+        return TownClock.open(file)
+    except (OSError, TornClock) as fault:
+        raise _Wrong(f"the clock file cannot be used: {fault}") from None
+
+
+def _lab(town: Town, now_s: float, texts: list[str] | None, radio: RadioKind, scale: float) -> Lab:
+    calls = [scenes.parse(text) for text in texts or []]
+    return build(town, now_s=now_s, calls=calls, radio=radio, radio_scale=scale)
+
+
+def _scene_lines() -> list[str]:
+    lines = []
+    for scene in SCENES.values():
+        parameters = "".join(f":{name}={value}" for name, value in scene.defaults.items())
+        lines += [f"  {scene.name}{parameters}", f"      {scene.tells}"]
+    return lines
+
+
+@app.command(name="serve", help=_SERVE_HELP + "\n\n".join(line.strip() for line in _scene_lines()))
+def serve_command(
+    town: TownOption = "trial",
+    meters: MetersOption = None,
+    seed: SeedOption = 1,
+    port: PortOption = 4059,
+    clock: ClockOption = None,
+    start: StartOption = None,
+    speed: Annotated[float, typer.Option(min=0, help="Town seconds in a second of the wall.")] = 1.0,
+    keys_out: Annotated[Path | None, typer.Option(help="Write the test keys to this CSV file.")] = None,
+    registry_out: Annotated[Path | None, typer.Option(help="Write all CSV files into this folder.")] = None,
+    radio: Annotated[RadioKind, typer.Option(help="Delays and failures of the radio.")] = RadioKind.NONE,
+    radio_scale: Annotated[float, typer.Option(min=0, help="Multiplies every radio delay.")] = 1.0,
+    scene: SceneOption = None,
+    idle: Annotated[
+        float, typer.Option(min=1, help="Seconds after which a silent client is dropped.")
+    ] = DEFAULT_IDLE_S,
+    max_connections: Annotated[int, typer.Option(min=1, help="Connections at a time.")] = DEFAULT_MOST_CONNECTIONS,
+) -> None:
+    """Answer for every meter; the help shown to people is built above, with the scenes in it."""
+    try:
+        chosen = _clock(clock, start, speed)
+        lab = _lab(town_named(town, seed, meters), chosen.now(), scene, radio, radio_scale)
+        sock = listener(port)
+    except (_Wrong, UnknownTown, UnknownScene, PortTaken) as fault:
+        raise _refuse(fault) from None
+    exchange = Exchange(lab=lab, clock=chosen, idle_s=idle, most_connections=descriptors_for(max_connections))
+
+    def ready(bound: int) -> None:
+        _write_files(lab.town, bound, keys_out, registry_out)
+        typer.echo(
+            f"meterlab: ready: {lab.town.consumers} consumer and {lab.town.transformers} transformer meters"
+            f" of town {lab.town.name}, seed {seed}, {lab.town.host(0)} to {lab.town.host(len(lab.town) - 1)}"
+            f" port {bound}"
+        )
+        sys.stdout.flush()
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await serve(exchange, sock, ready, stop)
+
+    uvloop.run(run())
+
+
+def _write_files(town: Town, port: int, keys_out: Path | None, registry_out: Path | None) -> None:
+    if registry_out is not None:
+        registry.write(town, registry_out, port)
+    if keys_out is not None:
+        registry.write_table(keys_out, "keys", registry.rows(town, "keys", port))
+
+
+@app.command(name="truth")
+def truth_command(
+    meter: Annotated[str, typer.Option(help="Number from 0, or serial number.")],
+    kind: Annotated[str, typer.Option(help=f"{', '.join(truth.KINDS)} or nameplate.")] = "block-load",
+    begin: Annotated[str | None, typer.Option("--from", help="First stamp, ISO 8601.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Last stamp, ISO 8601, taken in.")] = None,
+    town: TownOption = "trial",
+    meters: MetersOption = None,
+    seed: SeedOption = 1,
+    clock: ClockOption = None,
+    start: StartOption = None,
+    scene: SceneOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines: the only form there is.")] = True,  # noqa: ARG001
+) -> None:
+    """Print what a meter holds, one JSON object a row, without asking it over the air.
+
+    Give the same --town, --meters, --seed and --scene as `serve`. What was done to the running meter since (relay,
+    clock setting) is not known here.
+    """
+    try:
+        now_s = _clock(clock, start, 1.0).now()
+        lab = _lab(town_named(town, seed, meters), now_s, scene, RadioKind.NONE, 1.0)
+        number = _meter_number(lab.town, meter)
+        begin_s = INSTALLED_S if begin is None else int(_instant(begin))
+        end_s = int(now_s) + 1 if end is None else int(_instant(end))
+        for line in truth.lines(lab, number, _kind(kind), begin_s, end_s, now_s):
+            typer.echo(line)
+    except (_Wrong, UnknownTown, UnknownScene) as fault:
+        raise _refuse(fault) from None
+
+
+def _kind(text: str) -> str:
+    if text in truth.KINDS or text == truth.NAMEPLATE:
+        return text
+    raise _Wrong(f"{text!r} is no kind; known are {', '.join(truth.KINDS)} and {truth.NAMEPLATE}")
+
+
+def _meter_number(town: Town, text: str) -> int:
+    for number in range(len(town)):
+        if text in (str(number), serial(town.seed, number)):
+            return number
+    raise _Wrong(f"there is no meter {text!r}; numbers run from 0 to {len(town) - 1}")
+
+
+@app.command(name="registry")
+def registry_command(
+    directory: Annotated[Path, typer.Argument(help="Folder for the CSV files.")],
+    town: TownOption = "trial",
+    meters: MetersOption = None,
+    seed: SeedOption = 1,
+    port: PortOption = 4059,
+) -> None:
+    """Write the town as the CSV files that the control room imports, test keys included."""
+    try:
+        registry.write(town_named(town, seed, meters), directory, port)
+    except UnknownTown as fault:
+        raise _refuse(fault) from None
+
+
+@app.command(name="scenes")
+def scenes_command(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """List every scene with its parameters and their defaults. Meters are numbers from 0 or serial numbers."""
+    if as_json:
+        listed = [{"name": s.name, "tells": s.tells, "parameters": s.defaults} for s in SCENES.values()]
+        typer.echo(json.dumps(listed))
+        return
+    for line in _scene_lines():
+        typer.echo(line)
+
+
+def main() -> None:
+    """Entry point."""
+    app()

@@ -1,0 +1,70 @@
+"""What all connections of the listener share."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from bijlighar.headend.clock import Clock
+from meterlab.lab import Lab
+
+if TYPE_CHECKING:
+    from meterlab.connection import MeterConnection
+
+DEFAULT_MOST_CONNECTIONS = 20_000
+"""Each costs a descriptor; the usual hard limit of descriptors is just above."""
+
+DEFAULT_IDLE_S = 180.0
+"""A silent client loses its meter after this: longer than a reader's time-outs, shorter than its patience."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened since the start, for the closing line."""
+
+    accepted: int = 0
+    unreachable: int = 0
+    busy: int = 0
+    foreign: int = 0
+    full: int = 0
+    faults: int = 0
+    failures: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """Names and numbers."""
+        return asdict(self)
+
+
+@dataclass(eq=False, kw_only=True)
+class Exchange:
+    """The lab, its clock, which meters are busy and which connections are open."""
+
+    lab: Lab
+    clock: Clock
+    idle_s: float = DEFAULT_IDLE_S
+    most_connections: int = DEFAULT_MOST_CONNECTIONS
+    busy: set[int] = field(default_factory=set)
+    open: set[MeterConnection] = field(default_factory=set)
+    tally: Tally = field(default_factory=Tally)
+
+    def loop_time(self) -> float:
+        """Seconds of the event loop's clock."""
+        return asyncio.get_running_loop().time()
+
+    def called(self, host: str) -> int | None:
+        """The meter at an address, or None when nobody can answer there; tallied by reason."""
+        meter = self.lab.town.meter_at(host) if host.startswith("127.") else None
+        if meter is None:
+            self.tally.foreign += 1
+            return None
+        if len(self.open) >= self.most_connections:
+            self.tally.full += 1
+            return None
+        return meter
+
+    def drop_idle(self) -> None:
+        """Tear down every connection that has been silent for ``idle_s``."""
+        limit = self.loop_time() - self.idle_s
+        for connection in [c for c in self.open if c.heard_at_s < limit]:
+            connection.abort()

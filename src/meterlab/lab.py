@@ -1,0 +1,94 @@
+"""One town with everything that answers for it: state, objects, radio, conduct; put together from a few words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bijlighar.dlms.models import load_model
+from meterlab import identity, scenes
+from meterlab.conduct import WELL_BEHAVED, Conduct
+from meterlab.demand import Demand
+from meterlab.objects import Objects
+from meterlab.plans import ModelPlan
+from meterlab.quantities import Source
+from meterlab.radio import Radio, RadioKind
+from meterlab.registers import INSTALLED_S, Registers
+from meterlab.state import State
+from meterlab.town import MODELS, Town, mohalla
+from meterlab.trial import FLATS, trial
+
+HISTORY_DAYS = 36
+"""35 days that every profile keeps, and the day that began before them."""
+
+_FIRST_START_S = INSTALLED_S + 86_400 * HISTORY_DAYS
+
+
+class UnknownTown(Exception):
+    """A town that cannot be built. The message says why."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lab:
+    """A town ready to answer. ``keys`` is ``uint8[meter, octet]``; ``conducts`` holds only who misbehaves."""
+
+    town: Town
+    state: State
+    objects: Objects
+    radio: Radio
+    keys: NDArray[np.uint8]
+    conducts: dict[int, Conduct]
+
+    def conduct(self, meter: int) -> Conduct:
+        """How a meter behaves on the wire."""
+        return self.conducts.get(meter, WELL_BEHAVED)
+
+    def prepare(self, now_s: float) -> None:
+        """Make the registers of the last 35 days ready for all meters; once a day is enough."""
+        self.objects.source.registers.prepare(now_s, HISTORY_DAYS)
+
+
+def town_named(name: str, seed: int, consumers: int | None) -> Town:
+    """The town of a name: ``trial`` with its 11 homes, any other number of homes as a mohalla.
+
+    Raises UnknownTown.
+    """
+    if name not in ("trial", "mohalla"):
+        raise UnknownTown(f"there is no town {name!r}; known are trial and mohalla")
+    if name == "trial" and consumers in (None, len(FLATS)):
+        return trial(seed)
+    try:
+        return mohalla(seed, 2000 if consumers is None else consumers)
+    except ValueError as fault:
+        raise UnknownTown(str(fault)) from None
+
+
+def build(
+    town: Town,
+    *,
+    now_s: float,
+    calls: Sequence[scenes.SceneCall] = (),
+    radio: RadioKind = RadioKind.NONE,
+    radio_scale: float = 1.0,
+) -> Lab:
+    """A lab whose process starts at ``now_s``, with its scenes played. Raises UnknownTown, UnknownScene."""
+    if now_s < _FIRST_START_S:
+        raise UnknownTown("the meters were installed on 2024-04-01 and need 36 days of history: start later")
+    state = State(town, start_s=now_s)
+    registers = Registers(town, state.interruptions)
+    plans = {name: ModelPlan.of(load_model(name)) for name in MODELS}
+    objects = Objects(Source(registers=registers, demand=Demand(registers), state=state), plans)
+    stage = scenes.Stage(
+        town=town,
+        state=state,
+        radio=Radio(town, kind=radio, scale=radio_scale),
+        now_s=now_s,
+        distortions=objects.distortions,
+    )
+    keys = identity.key_columns(town.seed, np.arange(len(town)))
+    for call in calls:
+        scenes.play(call, stage)
+    return Lab(town=town, state=state, objects=objects, radio=stage.radio, keys=keys, conducts=stage.conducts)

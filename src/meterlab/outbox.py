@@ -1,0 +1,62 @@
+"""What a meter sends, and when it leaves: radio delay, lateness, dripping, an old answer once more."""
+
+from __future__ import annotations
+
+import asyncio
+
+from meterlab.conduct import Conduct
+from meterlab.radio import Radio
+
+_REPLAYED_ANSWER = 3
+
+
+class Outbox:
+    """Answers of one connection, in order."""
+
+    __slots__ = ("_ciphered", "_conduct", "_first", "_free_at", "_meter", "_radio", "_transport", "_woken")
+
+    def __init__(self, transport: asyncio.Transport, meter: int, radio: Radio, conduct: Conduct) -> None:
+        self._transport = transport
+        self._meter = meter
+        self._radio = radio
+        self._conduct = conduct
+        self._woken = False
+        self._free_at = 0.0
+        self._ciphered = 0
+        self._first = b""
+
+    def send(self, octets: bytes, *, ciphered: bool, last: bool) -> None:
+        """Send an answer when the radio lets it through; close behind it when it is the ``last``."""
+        if self._conduct.replays and ciphered:
+            octets = self._replayed(octets)
+        delay_s = self._radio.delay_s(self._meter, woken=not self._woken) + self._conduct.late_s
+        self._woken = True
+        if self._conduct.drip_s > 0:
+            self._drip(octets, last=last)
+        elif delay_s > 0 or self._free_at > 0:
+            loop = asyncio.get_running_loop()
+            self._free_at = max(loop.time() + delay_s, self._free_at)
+            loop.call_at(self._free_at, self._write, octets, last)
+        else:
+            self._write(octets, last)
+
+    def _replayed(self, octets: bytes) -> bytes:
+        self._ciphered += 1
+        self._first = self._first or octets
+        return self._first if self._ciphered == _REPLAYED_ANSWER else octets
+
+    def _write(self, octets: bytes, last: bool) -> None:
+        if self._transport.is_closing():
+            return
+        self._transport.write(octets)
+        if last:
+            self._transport.close()
+
+    def _drip(self, octets: bytes, *, last: bool) -> None:
+        """One octet now, the next after a while; a client that hangs up ends it."""
+        if self._transport.is_closing():
+            return
+        self._write(octets[:1], last and len(octets) <= 1)
+        if len(octets) > 1:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._conduct.drip_s, lambda: self._drip(octets[1:], last=last))

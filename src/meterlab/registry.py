@@ -1,0 +1,154 @@
+"""The town as the CSV files that a utility imports: network, usage points, meters, and the meters' test keys."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from bijlighar.cim.network import UsagePointKind
+from meterlab import identity, trial
+from meterlab.town import Town
+
+Row = tuple[str | int | float, ...]
+
+HEADERS = {
+    "divisions": ("code", "name", "name_hi"),
+    "substations": ("code", "name", "division"),
+    "feeders": ("code", "name", "substation", "limit_a"),
+    "transformers": ("code", "name", "feeder", "rating_kva", "latitude", "longitude"),
+    "usage_points": (
+        *("code", "kind", "name", "transformer", "phase"),
+        *("sanctioned_load_w", "address", "latitude", "longitude"),
+    ),
+    "meters": (
+        *("serial", "system_title", "category", "model", "usage_point"),
+        *("host", "port", "group", "maker"),
+    ),
+    "keys": (
+        *("serial", "encryption_key", "authentication_key"),
+        *("reader_secret", "setting_secret", "master_key"),
+    ),
+}
+"""File name without ``.csv`` to its header, in the order of import."""
+
+_PHASES = ("R", "Y", "B", "RYB")
+_DEGREES_APART = 0.004  # between neighbouring transformers, about 400 m
+_TRANSFORMERS_A_ROW = 50
+
+
+def rows(town: Town, table: str, port: int) -> Iterator[Row]:
+    """The rows of one file. Raises KeyError for a name that is not in HEADERS."""
+    if table == "divisions":
+        return ((d.code, d.name, d.name_hi) for d in town.divisions)
+    if table == "substations":
+        return ((s.code, s.name, s.division) for s in town.substations)
+    if table == "feeders":
+        return ((f.code, f.name, f.substation, f.limit_a) for f in town.feeders)
+    if table == "transformers":
+        return (_transformer(town, number) for number in range(town.transformers))
+    if table == "usage_points":
+        return (_usage_point(town, meter) for meter in range(len(town)))
+    if table == "meters":
+        return (_meter(town, meter, port) for meter in range(len(town)))
+    return {"keys": (_keys(town, meter) for meter in range(len(town)))}[table]
+
+
+def transformer_code(town: Town, number: int) -> str:
+    """The code of a transformer."""
+    return "DT-PARADE-17" if town.name == "trial" else f"DT-{number + 1:05}"
+
+
+def usage_point_code(town: Town, meter: int) -> str:
+    """The code of the place that a meter measures."""
+    if not town.is_consumer(meter):
+        return "UP-" + transformer_code(town, int(town.transformer[meter]))
+    return f"SHA-{trial.FLATS[meter]}" if town.name == "trial" else f"UP-{meter + 1:07}"
+
+
+def group(town: Town, meter: int) -> str:
+    """The tower that carries a meter: one for each substation."""
+    feeder = town.feeders[int(town.feeder[int(town.transformer[meter])])]
+    return f"tower-{feeder.substation}"
+
+
+def _place(number: int) -> tuple[float, float]:
+    down, right = divmod(number, _TRANSFORMERS_A_ROW)
+    return round(trial.LATITUDE + down * _DEGREES_APART, 6), round(trial.LONGITUDE + right * _DEGREES_APART, 6)
+
+
+def _transformer(town: Town, number: int) -> Row:
+    code = transformer_code(town, number)
+    name = f"{trial.BUILDING} DT" if town.name == "trial" else f"Transformer {number + 1}"
+    feeder = town.feeders[int(town.feeder[number])].code
+    return (code, name, feeder, int(town.rating_kva[number]), *_place(number))
+
+
+def _usage_point(town: Town, meter: int) -> Row:
+    transformer = int(town.transformer[meter])
+    if not town.is_consumer(meter):
+        kind, name, address = (
+            UsagePointKind.TRANSFORMER,
+            f"{transformer_code(town, transformer)} meter",
+            trial.PLACE,
+        )
+    elif town.name == "trial":
+        kind, flat = UsagePointKind.CONSUMER, trial.FLATS[meter]
+        name, address = f"Flat {flat}", f"Flat {flat}, {trial.BUILDING}, {trial.PLACE}"
+    else:
+        kind, name = UsagePointKind.CONSUMER, f"Home {meter + 1}"
+        address = f"House {meter + 1}, {trial.PLACE}"
+    return (
+        usage_point_code(town, meter),
+        kind.value,
+        name,
+        transformer_code(town, transformer),
+        _PHASES[int(town.phase[meter])],
+        int(town.sanctioned_w[meter]),
+        address,
+        *_place(transformer),
+    )
+
+
+def _meter(town: Town, meter: int, port: int) -> Row:
+    return (
+        identity.serial(town.seed, meter),
+        identity.system_title(town.seed, meter).hex(),
+        "D1" if town.is_consumer(meter) else "D4",
+        town.model_name(meter),
+        usage_point_code(town, meter),
+        town.host(meter),
+        port,
+        group(town, meter),
+        identity.MAKER,
+    )
+
+
+def _keys(town: Town, meter: int) -> Row:
+    keys = identity.keys(town.seed, meter)
+    return (
+        identity.serial(town.seed, meter),
+        keys.encryption.hex(),
+        keys.authentication.hex(),
+        keys.reader_secret.decode(),
+        keys.setting_secret.hex(),
+        keys.master.hex(),
+    )
+
+
+def write(town: Town, directory: Path, port: int) -> None:
+    """Write every file into ``directory``, which is made if need be; keys are readable by their owner only."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for table in HEADERS:
+        write_table(directory / f"{table}.csv", table, rows(town, table, port))
+
+
+def write_table(path: Path, table: str, content: Iterable[Row]) -> None:
+    """Write one file with its header."""
+    mode = 0o600 if table == "keys" else 0o644
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(HEADERS[table])
+        writer.writerows(content)
