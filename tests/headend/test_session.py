@@ -3,6 +3,7 @@ import socket
 from dataclasses import replace
 
 import pytest
+import uvloop
 
 from bijlighar.cim.contacts import Outcome
 from bijlighar.dlms import axdr
@@ -51,7 +52,7 @@ def run(meter, script, association=None, **options):
         async with meter:
             return await talk(meter, script, association, **options)
 
-    return asyncio.run(main())
+    return uvloop.run(main())
 
 
 def test_a_session_reads_what_its_script_asks_and_releases():
@@ -94,7 +95,7 @@ def test_nobody_listens():
         port = free.getsockname()[1]
     meter = FakeMeter()
     meter.host, meter.port = "127.0.0.1", port
-    end = asyncio.run(talk(meter, read(SERIAL)))
+    end = uvloop.run(talk(meter, read(SERIAL)))
     assert end.outcome is Outcome.NO_ANSWER
     assert end.latency_ms is None
     assert not end.connected
@@ -141,7 +142,7 @@ def test_a_late_answer_is_never_taken_for_the_answer_to_a_later_question():
             meter.late_s = 0.0
             return late, await talk(meter, read(PROFILE), reader(counter=600))
 
-    late, good = asyncio.run(main())
+    late, good = uvloop.run(main())
     assert late.outcome is Outcome.HUNG
     assert good.value == [LONG]
 
@@ -265,4 +266,4 @@ def test_a_cancelled_conversation_closes_its_connection():
                 await task
             await meter.until(lambda: meter.open_now == 0)
 
-    asyncio.run(main())
+    uvloop.run(main())

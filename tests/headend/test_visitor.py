@@ -1,6 +1,6 @@
-import asyncio
 
 import pytest
+import uvloop
 
 from bijlighar.cim.contacts import Outcome
 from bijlighar.cim.network import Meter, MeterCategory
@@ -68,7 +68,7 @@ class Desk:
             async with self.meter:
                 return [await visit(self) for visit in visits]
 
-        return asyncio.run(main())
+        return uvloop.run(main())
 
 
 def test_a_first_contact_reads_counter_nameplate_layout_and_blocks_in_one_association():
