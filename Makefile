@@ -2,7 +2,6 @@
 PYTHON ?= python3
 SETUP := $(PYTHON) -m scripts.setup
 BIN := .venv/bin
-NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix web --silent
 LEFT_OUT := browser or interop or postgresql
 export PYTHONUNBUFFERED := 1
 .DEFAULT_GOAL := help
@@ -39,13 +38,7 @@ test-interop: ## our head-end and our meters against external DLMS peers, each i
 	@$(BIN)/pytest -m interop tests/interop $(ARGS)
 
 check: setup ## format, lint, types, floors, and the pages' own checks
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy
-	@$(BIN)/mypy -p scripts
-	@$(BIN)/lint-imports
-	@$(NPM) run check
-	@$(NPM) test
+	@$(BIN)/python -m scripts.check
 
 bench: setup ## every benchmark, one table
 	@$(BIN)/bijlighar bench $(ARGS)
