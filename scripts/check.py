@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -10,6 +11,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = Path(sys.executable).parent
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+"""Some tools colour what they say even where no terminal is."""
 
 PYTHON_CHECKS = {
     "format": ["ruff", "format", "--check", "."],
@@ -38,7 +42,7 @@ def passes(name: str, command: list[str], folder: Path) -> bool:
         check=False,
     )
     if done.returncode != 0:
-        print(done.stdout)
+        print(_COLOUR.sub("", done.stdout))
     verdict = "passed" if done.returncode == 0 else "FAILED"
     print(f"{verdict}  {name} ({time.monotonic() - started_s:.1f} s)", flush=True)
     return done.returncode == 0
