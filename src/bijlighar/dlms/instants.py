@@ -19,7 +19,7 @@ from bijlighar.dlms.clock import DeviationSign
 
 FIRST_YEAR: Final = 1970
 YEARS: Final = 264
-"""A stamp beyond the year 2233 is surely a fault, and the month table stays within a cache of 32 kB."""
+"""A stamp beyond the year 2233 is surely a fault, and the table of months stays small."""
 
 MAX_KEPT: Final = 256
 """Shared dates, times and deviations that a converter remembers, some hundred octets each."""
@@ -30,14 +30,25 @@ MAX_DEVIATION_MIN: Final = 840
 _DATE_AT, _TIME_AT, _DEVIATION_AT = 0, 5, 9
 _OPEN_DEVIATION: Final = -0x8000
 _SECONDS_A_DAY: Final = 86_400
-_EPOCH_DAY = date(FIRST_YEAR, 1, 1).toordinal()
-_MONTH_STARTS = [
-    date(FIRST_YEAR + months // 12, months % 12 + 1, 1).toordinal() - _EPOCH_DAY
-    for months in range(YEARS * 12 + 1)
-]
-_MONTH_START_DAY = np.array(_MONTH_STARTS[:-1], np.int64)
-_MONTH_DAYS = np.diff(np.array(_MONTH_STARTS, np.int64)).astype(np.uint8)
-_ONE = np.uint8(1)
+_NEVER: Final = -(1 << 62)
+"""Stands for what is no month, or none of these years: stays negative with any day added."""
+
+
+def _month_tables() -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """By year x 256 + month, the octets as they stand: the day before the month in seconds, and its last day."""
+    day_before = np.full(YEARS * 256, _NEVER, np.int64)
+    last_day = np.zeros(YEARS * 256, np.uint8)
+    epoch_day = date(FIRST_YEAR, 1, 1).toordinal()
+    for months in range(YEARS * 12):
+        year, month = divmod(months, 12)
+        first = date(FIRST_YEAR + year, month + 1, 1).toordinal()
+        following = date(FIRST_YEAR + (months + 1) // 12, (months + 1) % 12 + 1, 1).toordinal()
+        day_before[year * 256 + month + 1] = (first - 1 - epoch_day) * _SECONDS_A_DAY
+        last_day[year * 256 + month + 1] = following - first
+    return day_before, last_day
+
+
+_DAY_BEFORE, _LAST_DAY = _month_tables()
 
 Seconds = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -108,21 +119,18 @@ class InstantConverter:
 
 def _days(grid: Grid, shape: tuple[int, int]) -> Converted:
     """Midnight of the day, as if local time were UTC."""
-    month = grid.view(0, ">u2", shape).astype(np.int32)
-    month *= 12
-    in_year = grid.view(2, "u1", shape) - _ONE
-    month += in_year
-    month -= FIRST_YEAR * 12
-    day = grid.view(3, "u1", shape) - _ONE
-    strange = month.view(np.uint32) >= YEARS * 12
-    strange |= in_year > 11
-    late = day > 27
-    if np.count_nonzero(late):
-        strange |= late & (day >= _MONTH_DAYS.take(month, mode="clip"))
-    midnight = _MONTH_START_DAY.take(month, mode="clip")
+    month = grid.view(0, ">u4", shape).astype(np.int64)
+    day = month & 0xFF
+    month >>= 8
+    month -= FIRST_YEAR << 8
+    midnight = _DAY_BEFORE.take(month, mode="clip")  # beyond both ends of the table stand no months
+    strange = _or_none((day - 1).view(np.uint64) > 27)
+    if strange is not None:
+        strange = _or_none(strange & ((day == 0) | (day > _LAST_DAY.take(month, mode="clip"))))
+    day *= _SECONDS_A_DAY
     midnight += day
-    midnight *= _SECONDS_A_DAY
-    return midnight, _or_none(strange)
+    never = _or_none(midnight < 0)
+    return midnight, never if strange is None else strange if never is None else strange | never
 
 
 def _seconds_of_day(grid: Grid, shape: tuple[int, int]) -> Converted:

@@ -89,9 +89,7 @@ class Template:
 
     def decode_rows(self, buffers: Sequence[bytes]) -> RowTable:
         """The rows of all buffers (attribute 2 of the profile, A-XDR). Faults are in the table, never raised."""
-        by_length: dict[int, list[int]] = {}
-        for index, octets in enumerate(buffers):
-            by_length.setdefault(len(octets), []).append(index)
+        by_length = _by_length(buffers)
         general = GeneralRows(self.rules)
         groups: list[tuple[BufferShape, list[int]]] = []
         for length, indices in by_length.items():
@@ -203,6 +201,17 @@ class Template:
                 octets, self.rules.deviation_sign, self.rules.default_offset_min
             )
         return self._unusual[octets]
+
+
+def _by_length(buffers: Sequence[bytes]) -> dict[int, list[int]]:
+    """Positions of the buffers by their length, each list ascending."""
+    lengths = list(map(len, buffers))
+    if len(set(lengths)) == 1:
+        return {lengths[0]: list(range(len(lengths)))}
+    result: dict[int, list[int]] = {}
+    for index, length in enumerate(lengths):
+        result.setdefault(length, []).append(index)
+    return result
 
 
 class _Sink:

@@ -1,0 +1,21 @@
+"""The benchmarks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Final
+
+from benches.report import Report
+
+MODULES: Final = {
+    "decode": "benches.decode",
+    "session": "benches.session",
+}
+"""Name to module; each has a ``run()`` that returns a Report and prints its progress on stderr."""
+
+
+def benchmark(name: str) -> Callable[[], Report]:
+    """The function that runs a benchmark. Raises KeyError for an unknown name."""
+    run: Callable[[], Report] = import_module(MODULES[name]).run
+    return run
