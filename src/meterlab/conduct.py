@@ -13,7 +13,7 @@ class Conduct:
     ``drip_s``           seconds of the wall between two octets of an answer, 0 = whole answers
     ``late_s``           seconds of the wall before every answer
     ``resets_mid_block`` tears the connection down instead of sending the second block of a long answer
-    ``replays``          sends, as its third ciphered answer, the octets of the first once more
+    ``replays``          sends, as its third ciphered answer, the octets of the second once more
     """
 
     hangs: bool = False

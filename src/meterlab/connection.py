@@ -75,7 +75,7 @@ class MeterConnection(asyncio.Protocol):
     def _pick_up(self, meter: int, transport: asyncio.Transport) -> None:
         """The meter takes the call, unless the radio or its own conduct prevents it."""
         lab = self._exchange.lab
-        fate = lab.radio.fate(meter, self._exchange.clock.now())
+        fate = lab.fate(meter, self._exchange.clock.now())
         if fate is Fate.RESET:
             self._exchange.tally.unreachable += 1
             transport.abort()

@@ -15,7 +15,7 @@ from meterlab.demand import Demand
 from meterlab.objects import Objects
 from meterlab.plans import ModelPlan
 from meterlab.quantities import Source
-from meterlab.radio import Radio, RadioKind
+from meterlab.radio import Fate, Radio, RadioKind
 from meterlab.registers import INSTALLED_S, Registers
 from meterlab.state import State
 from meterlab.town import MODELS, Town, mohalla
@@ -45,6 +45,13 @@ class Lab:
     def conduct(self, meter: int) -> Conduct:
         """How a meter behaves on the wire."""
         return self.conducts.get(meter, WELL_BEHAVED)
+
+    def fate(self, meter: int, now_s: float) -> Fate:
+        """What becomes of a try to reach a meter now; one without supply is dark."""
+        cuts = self.state.interruptions.cuts(int(self.town.transformer[meter]))
+        if any(begin <= now_s < end for begin, end in cuts):
+            return Fate.RESET
+        return self.radio.fate(meter, now_s)
 
     def prepare(self, now_s: float) -> None:
         """Make the registers of the last 35 days ready for all meters; once a day is enough."""

@@ -8,12 +8,13 @@ from meterlab.conduct import Conduct
 from meterlab.radio import Radio
 
 _REPLAYED_ANSWER = 3
+"""The first is the AARE, the second answers a question: that one is sent once more."""
 
 
 class Outbox:
     """Answers of one connection, in order."""
 
-    __slots__ = ("_ciphered", "_conduct", "_first", "_free_at", "_meter", "_radio", "_transport", "_woken")
+    __slots__ = ("_ciphered", "_conduct", "_free_at", "_last", "_meter", "_radio", "_transport", "_woken")
 
     def __init__(self, transport: asyncio.Transport, meter: int, radio: Radio, conduct: Conduct) -> None:
         self._transport = transport
@@ -23,7 +24,7 @@ class Outbox:
         self._woken = False
         self._free_at = 0.0
         self._ciphered = 0
-        self._first = b""
+        self._last = b""
 
     def send(self, octets: bytes, *, ciphered: bool, last: bool) -> None:
         """Send an answer when the radio lets it through; close behind it when it is the ``last``."""
@@ -42,8 +43,10 @@ class Outbox:
 
     def _replayed(self, octets: bytes) -> bytes:
         self._ciphered += 1
-        self._first = self._first or octets
-        return self._first if self._ciphered == _REPLAYED_ANSWER else octets
+        if self._ciphered == _REPLAYED_ANSWER:
+            return self._last
+        self._last = octets
+        return octets
 
     def _write(self, octets: bytes, last: bool) -> None:
         if self._transport.is_closing():

@@ -58,7 +58,7 @@ def settings_for(meter, role, counter):
         ciphering=Ciphering.GLO,
         own=own,
         invocation_counter=counter,
-        counters_left=1000,
+        counters_left=10_000,
         challenge=bytes(range(16)),
     )
 
@@ -129,7 +129,7 @@ class Served:
         """A connection with its association not yet opened."""
         if counter is None:
             counter = self.counters.get((meter, role), 0) + 1
-            self.counters[meter, role] = counter + 1000
+            self.counters[meter, role] = counter + 10_000
         host = self.lab.town.host(meter)
         reader, writer = await self.dial(host)
         return Session(reader, writer, ClientAssociation(settings_for(meter, role, counter)))
