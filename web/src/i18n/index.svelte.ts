@@ -54,3 +54,8 @@ export function word(group: string, code: string | null | undefined): string {
   const key = `${group}.${code}`;
   return isKey(key) ? message(locale.language, key) : code;
 }
+
+/** A person's name in the script of the page. */
+export function personName(person: { display_name: string; display_name_hi: string }): string {
+  return locale.language === 'hi' ? person.display_name_hi || person.display_name : person.display_name;
+}

@@ -3,14 +3,17 @@
 export interface Session {
   name: string;
   display_name: string;
+  display_name_hi: string;
   roles: string[];
+  /** What the roles allow, as the server sees it. */
+  permissions: string[];
   language: string;
   csrf_token: string;
 }
 
 export interface Alarm {
   code: string;
-  since: string;
+  since: string | null;
   detail: string;
 }
 
@@ -83,9 +86,10 @@ export interface MeterDetail extends MeterRow {
     demand_w: number | null;
     demand_time: string | null;
     read_at: string | null;
-  } | null;
-  relay: { closed: boolean | null; read_at: string | null } | null;
-  instantaneous: Record<string, Scalar> | null;
+  };
+  relay: { closed: boolean | null; read_at: string | null };
+  /** Every value that the meter told, by a name with its unit, and `read_at`; empty before the first read. */
+  instantaneous: Record<string, Scalar>;
   gaps: Gap[];
 }
 

@@ -16,21 +16,25 @@ export interface DrawnSlot {
   due: boolean;
 }
 
-/** The slots of a day with what the clock makes of them. `nowMs` decides which are due. */
-export function drawnSlots(day: string, slots: readonly Slot[], periodS: number, nowMs: number): DrawnSlot[] {
+const DAY_S = 86_400;
+
+/** All slots of a day. The server tells those that have ended; the others are not due yet. */
+export function drawnSlots(day: string, slots: readonly Slot[], periodS: number): DrawnSlot[] {
   const dayMs = dayStartMs(day);
-  return slots.map((slot) => {
-    const startMs = Date.parse(slot.start);
-    const endMs = startMs + periodS * 1000;
+  const told = new Map(slots.map((slot) => [Date.parse(slot.start), slot]));
+  return Array.from({ length: Math.floor(DAY_S / periodS) }, (_, index) => {
+    const startMs = dayMs + index * periodS * 1000;
+    const slot = told.get(startMs);
+    const energy = slot?.import_wh ?? null;
     return {
       startMs,
-      endMs,
-      minute: (startMs - dayMs) / 60_000,
-      power_kw: slot.import_wh === null ? null : (slot.import_wh * 3.6) / periodS,
-      voltage_v: slot.voltage_v,
-      current_a: slot.current_a,
-      import_wh: slot.import_wh,
-      due: endMs <= nowMs,
+      endMs: startMs + periodS * 1000,
+      minute: (index * periodS) / 60,
+      power_kw: energy === null ? null : (energy * 3.6) / periodS,
+      voltage_v: slot?.voltage_v ?? null,
+      current_a: slot?.current_a ?? null,
+      import_wh: energy,
+      due: slot !== undefined,
     };
   });
 }

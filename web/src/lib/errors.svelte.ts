@@ -6,6 +6,9 @@ import type { ApiError } from './api';
 export function errorText(error: ApiError): string {
   if (error.code === 'offline') return t('error.offline');
   if (error.code === 'bad-answer') return t('error.badAnswer');
+  if (error.code === 'csrf-token-wrong') return t('error.pageOld');
+  if (error.code === 'check-under-way') return t('trial.checkUnderWay');
+  if (error.code === 'too-many-reads') return t('read.tooMany');
   if (error.status === 401) return t('error.signedOut');
   if (error.status === 403) return t('error.forbidden');
   if (error.status === 404) return t('error.notFound');

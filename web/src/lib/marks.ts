@@ -3,7 +3,7 @@ import type { MarkKind } from '../parts/Mark.svelte';
 
 const STATES: Record<string, MarkKind> = { heard: 'normal', late: 'warn', silent: 'bad' };
 const VERDICTS: Record<string, MarkKind> = { pass: 'good', fail: 'bad', running: 'unknown' };
-const SEVERITIES: Record<string, MarkKind> = { critical: 'bad', high: 'warn', normal: 'normal' };
+const SEVERITIES: Record<string, MarkKind> = { critical: 'bad', high: 'warn', normal: 'normal', info: 'normal' };
 const JOBS: Record<string, MarkKind> = { waiting: 'unknown', running: 'unknown', done: 'good', failed: 'bad' };
 /** Outcomes that another try may mend; the others need a person. */
 const PASSING_TROUBLE = new Set(['no-answer', 'hung', 'reset', 'incomplete']);

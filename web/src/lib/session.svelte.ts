@@ -4,12 +4,6 @@ import type { Language } from '../i18n/messages';
 import { ApiError, call, get, keepCsrfToken, onSignedOut, post, type Session } from './api';
 import { router } from './router.svelte';
 
-/** Roles that may have meters read on demand; the server decides, the pages only do not offer what it refuses. */
-const READS_ON_DEMAND = new Set(['operator', 'supervisor']);
-/** Programs and consumers see no lists of the utility. */
-const SEES_NO_METERS = new Set(['consumer']);
-const SEES_NO_TRIAL = new Set(['consumer', 'billing system']);
-
 class CurrentSession {
   person = $state.raw<Session | null>(null);
   /** False until the server has said who is signed in, or that nobody is. */
@@ -69,16 +63,9 @@ class CurrentSession {
     }
   }
 
-  get mayAskReads(): boolean {
-    return this.person?.roles.some((role) => READS_ON_DEMAND.has(role)) ?? false;
-  }
-
-  get mayReadMeters(): boolean {
-    return this.person?.roles.some((role) => !SEES_NO_METERS.has(role)) ?? false;
-  }
-
-  get mayReadTrial(): boolean {
-    return this.person?.roles.some((role) => !SEES_NO_TRIAL.has(role)) ?? false;
+  /** Whether the server would allow it; the pages do not offer what it refuses. */
+  may(permission: 'read-meters' | 'read-trial' | 'ask-reads' | 'check-trial'): boolean {
+    return this.person?.permissions.includes(permission) ?? false;
   }
 
   #enter(person: Session): void {

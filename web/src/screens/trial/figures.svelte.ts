@@ -1,5 +1,5 @@
 /** Figures of the scorecard with their units, in the language of the page. */
-import { locale, t } from '../../i18n/index.svelte';
+import { locale } from '../../i18n/index.svelte';
 import { isKey, type MessageKey, message } from '../../i18n/messages';
 import type { Finding, TrialGap } from '../../lib/api';
 import { number, percent } from '../../lib/format';
@@ -19,7 +19,7 @@ export function detailOf(told: Pick<Finding | TrialGap, 'detail_en' | 'detail_hi
   return locale.language === 'hi' ? told.detail_hi || told.detail_en : told.detail_en;
 }
 
-/** 1,640 of 1,680 */
+/** 1,640 / 1,680: in a column of figures the same in both languages. */
 export function share(part: number, whole: number): string {
-  return t('common.of', { part: number(locale.language, part), whole: number(locale.language, whole) });
+  return `${number(locale.language, part)} / ${number(locale.language, whole)}`;
 }

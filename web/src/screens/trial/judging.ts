@@ -7,12 +7,13 @@ const AT_LEAST = new Set(['minimum_days', 'success_rate_all', 'success_rate_per_
 
 export const isAtLeast = (code: string): boolean => AT_LEAST.has(code);
 
-export type LimitState = 'kept' | 'notKept' | 'notMeasured';
+export type LimitState = 'kept' | 'notKept' | 'notYet' | 'notMeasured';
 
-/** A limit without a measurement is neither kept nor broken. */
+/** A limit without a measurement is neither kept nor broken, and a trial that still runs is not too short. */
 export function limitState(limit: TrialLimit): LimitState {
   if (limit.measured === null) return 'notMeasured';
-  return limit.passed ? 'kept' : 'notKept';
+  if (limit.passed) return 'kept';
+  return limit.code === 'minimum_days' ? 'notYet' : 'notKept';
 }
 
 /** Names of the figures of one meter that break a limit of the trial. */

@@ -1,0 +1,382 @@
+"""A stand-in for the control room: serves the built pages under the product's own security headers, with made-up
+answers. A test tells it to fail, to be slow, to be empty or to fall silent; by hand it runs as
+
+    python tests/browser/mock_api.py --port 8461 [--town trial|city|empty] [--trial fail|pass|running]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import uvicorn
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "src")]
+
+from bijlighar.controlroom.built_pages import load_pages
+from bijlighar.controlroom.protection import SECURITY_HEADERS
+from browser.mock_town import CITY_METERS, LIVE, NOW, TRIAL_METERS, Town, iso
+from browser.mock_trial import scorecard
+
+PEOPLE = {
+    "operator": ("Meera Srivastava", "मीरा श्रीवास्तव", ["operator"]),
+    "viewer": ("Anil Verma", "अनिल वर्मा", ["viewer"]),
+}
+PASSWORD = "bijli-1234"
+TOKEN = "made-up-token"
+PERMISSIONS = {
+    "operator": ["read-meters", "read-trial", "ask-reads", "check-trial"],
+    "viewer": ["read-meters", "read-trial"],
+}
+JOB_STEPS = (("waiting", 0.0), ("running", 0.4), ("running", 0.8), ("done", 1.0))
+SIZES = {"trial": TRIAL_METERS, "city": CITY_METERS, "empty": 0}
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Answered(Exception):
+    """An answer that is not 200."""
+
+    def __init__(self, status: int, body: Any = None) -> None:
+        super().__init__(status)
+        self.status = status
+        self.body = body
+
+
+def refused(status: int, code: str, detail: str = "") -> Answered:
+    """An error as the API tells it."""
+    return Answered(status, {"error": code, "detail": detail})
+
+
+class MockControlRoom:
+    """State that a test may change while the server runs."""
+
+    def __init__(self, town: str = "trial") -> None:
+        self.pages = load_pages()
+        self.towns: dict[str, Town] = {}
+        self.reset(town)
+
+    def reset(self, town: str = "trial") -> None:
+        """Back to the ordinary, for the next test."""
+        if town not in self.towns:
+            self.towns[town] = Town(SIZES[town])
+        self.town = self.towns[town]
+        self.trial = "fail"
+        self.failing: dict[str, int] = {}  # path's beginning -> status
+        self.slow_s = 0.0
+        self.session: str | None = None
+        self.language = "en"
+        self.alarms: list[dict[str, Any]] = []
+        self.headend_alive = True
+        self.live_open = True
+        self.job_fails = False
+        self.jobs: dict[str, int] = {}
+        self.asked: list[tuple[str, str, Any]] = []
+        self.speed = 240
+        self.began_s = time.monotonic()
+        self.lose_a_frame = False
+        self.subscriptions: list[list[str]] = []
+
+    # --- HTTP -------------------------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await self._live(scope, receive, send)
+        elif scope["path"].startswith("/api/"):
+            await self._api(scope, receive, send)
+        else:
+            await self._page(scope, send)
+
+    async def _page(self, scope: Scope, send: Send) -> None:
+        name = scope["path"].lstrip("/")
+        file = self.pages.get(name) or self.pages["index.html"]
+        headers = [(b"content-type", file.media_type.encode()), (b"cache-control", b"no-store")]
+        await _answer(send, 200, file.content, [*headers, *SECURITY_HEADERS])
+
+    async def _api(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"application/json"), (b"set-cookie", f"csrftoken={TOKEN}; Path=/".encode())]
+        headers += SECURITY_HEADERS
+        body = await _body(receive)
+        if self.slow_s:
+            await asyncio.sleep(self.slow_s)
+        try:
+            found = self._route(scope, json.loads(body) if body else None)
+            status = 202 if isinstance(found, dict) and set(found) == {"job_id"} else 200
+        except Answered as answer:
+            found, status = answer.body, answer.status
+        if isinstance(found, str):
+            headers[0] = (b"content-type", b"text/csv; charset=utf-8")
+            headers.append((b"content-disposition", b'attachment; filename="trial.csv"'))
+            await _answer(send, status, found.encode(), headers)
+        else:
+            await _answer(send, status, b"" if found is None else json.dumps(found).encode(), headers)
+
+    def _route(self, scope: Scope, body: Any) -> Any:
+        method, path = scope["method"], scope["path"]
+        query = dict(parse_qsl(scope["query_string"].decode()))
+        if method != "GET":
+            self.asked.append((method, path, body))
+            sent = dict(scope["headers"]).get(b"x-csrftoken", b"").decode()
+            if sent != TOKEN:
+                raise refused(403, "csrf-token-wrong")
+        for beginning, status in self.failing.items():
+            if path.startswith(beginning):
+                raise refused(status, "made-to-fail", "The test asked for it.")
+        if path.startswith("/api/session"):
+            return self._session(method, path, body)
+        if self.session is None:
+            raise refused(401, "not-signed-in", "Sign in first.")
+        return self._signed_in(method, path, query)
+
+    def _session(self, method: str, path: str, body: Any) -> Any:
+        if method == "POST":
+            if body["name"] not in PEOPLE or body["password"] != PASSWORD:
+                raise refused(401, "sign-in-refused", "Name or password is wrong.")
+            self.session = body["name"]
+        if self.session is None:
+            raise refused(401, "not-signed-in", "Sign in first.")
+        if method == "DELETE":
+            self.session = None
+            raise Answered(204)
+        if path.endswith("/language"):
+            self.language = body["language"]
+        english, hindi, roles = PEOPLE[self.session]
+        return {
+            "name": self.session,
+            "display_name": english,
+            "display_name_hi": hindi,
+            "roles": roles,
+            "permissions": PERMISSIONS[self.session],
+            "language": self.language,
+            "csrf_token": TOKEN,
+        }
+
+    def _signed_in(self, method: str, path: str, query: dict[str, str]) -> Any:
+        meter = re.fullmatch(r"/api/meters/(\d+)(?:/(\w+))?", path)
+        if path == "/api/status":
+            return self.status()
+        if path == "/api/meters":
+            return self.town.page(query)
+        if meter:
+            return self._meter(int(meter[1]), meter[2], query)
+        if path.startswith("/api/jobs/"):
+            return self._job(path.removeprefix("/api/jobs/"))
+        if path == "/api/trial/checks" and method == "POST":
+            return self._new_job()
+        if path == "/api/trial" and self.trial != "none":
+            return scorecard(self.towns.setdefault("trial", Town(TRIAL_METERS)), self.trial)
+        if path == "/api/trial.csv":
+            return "serial,verdict\r\nBJ10000001,pass\r\n"
+        raise refused(404, "not-found", "There is nothing under this address.")
+
+    def _meter(self, meter_id: int, part: str | None, query: dict[str, str]) -> Any:
+        if not 1 <= meter_id <= self.town.count:
+            raise refused(404, "not-found", "There is no such meter.")
+        offset, limit = int(query.get("offset", 0)), int(query.get("limit", 50))
+        if part is None:
+            return self.town.detail(meter_id)
+        if part == "curve":
+            return self.town.curve(meter_id, query["day"])
+        if part == "registers":
+            return self.town.registers(meter_id, query["from"], query["to"])
+        if part == "events":
+            return self.town.events(offset, limit)
+        if part == "contacts":
+            return self.town.contacts(offset, limit)
+        if self.session == "viewer":
+            raise refused(403, "not-allowed")
+        return self._new_job()
+
+    def _new_job(self) -> dict[str, str]:
+        job_id = f"job-{len(self.jobs) + 1}"
+        self.jobs[job_id] = 0
+        return {"job_id": job_id}
+
+    def _job(self, job_id: str) -> dict[str, Any]:
+        step = self.jobs[job_id]
+        self.jobs[job_id] = min(step + 1, len(JOB_STEPS) - 1)
+        state, progress = JOB_STEPS[step]
+        failed = self.job_fails and state == "done"
+        return {
+            "job_id": job_id,
+            "meter_id": 1,
+            "state": "failed" if failed else state,
+            "progress": progress,
+            "rows": int(progress * 48),
+            "detail": "no answer within 20 s" if failed else "",
+            "kinds": ["instantaneous"],
+            "asked_by": "operator",
+            "asked_at": iso(NOW),
+        }
+
+    def status(self) -> dict[str, Any]:
+        """The status line."""
+        now = NOW + timedelta(seconds=(time.monotonic() - self.began_s) * min(self.speed, 1))
+        return {
+            "now": iso(now),
+            "speed": self.speed,
+            "town": "trial",
+            "version": "0.1.0",
+            "meters": self.town.count,
+            "meters_heard_today": self.town.count,
+            "readings_today": 18_211,
+            "contacts_today": 3_120,
+            "success_rate_today": 0.9931,
+            "headends": [{"id": "head-end-1", "alive": self.headend_alive, "last_seen": iso(now), "lag_s": 4.0}],
+            "alarms": self.alarms,
+            "lag_s": 4.0,
+        }
+
+    # --- live feed --------------------------------------------------------------------------------------------
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        await receive()
+        if not self.live_open:
+            await send({"type": "websocket.close", "code": 1013})
+            return
+        await send({"type": "websocket.accept"})
+        if self.session is None:
+            await send({"type": "websocket.close", "code": 4401})
+            return
+        feed = _Feed(self, send)
+        pushing = asyncio.create_task(feed.push())
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                topics = json.loads(message["text"])["subscribe"]
+                self.subscriptions.append(topics)
+                await feed.subscribe(topics)
+        finally:
+            pushing.cancel()
+
+    def live_rows(self, topic: str, beat: int) -> list[dict[str, Any]]:
+        """What a topic says at a beat."""
+        if topic == "status":
+            return [self.status()]
+        if not topic.startswith("meter:"):
+            return []
+        row = self.town.row(int(topic.removeprefix("meter:")))
+        if row["power_w"] is not None:
+            row["power_w"] += beat * 7 % 60
+        return [{name: row[name] for name in LIVE}]
+
+
+class _Feed:
+    """One connected page."""
+
+    def __init__(self, room: MockControlRoom, send: Send) -> None:
+        self._room = room
+        self._send = send
+        self._topics: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    async def subscribe(self, topics: list[str]) -> None:
+        """A snapshot of every topic."""
+        self._topics = topics
+        for topic in topics:
+            await self._frame(topic, 0, snapshot=True)
+
+    async def push(self) -> None:
+        """Changes, twice a second, until the room closes the feed."""
+        beat = 0
+        while self._room.live_open:
+            await asyncio.sleep(0.5)
+            beat += 1
+            for topic in self._topics:
+                if topic == "status" or (topic.startswith("meter:") and beat % 2 == 0):
+                    self._numbers[topic] = self._numbers.get(topic, 0) + 1
+                    if self._room.lose_a_frame and topic == "status":
+                        self._room.lose_a_frame = False
+                        continue
+                    await self._frame(topic, beat)
+        await self._send({"type": "websocket.close", "code": 1001})
+
+    async def _frame(self, topic: str, beat: int, *, snapshot: bool = False) -> None:
+        frame = {"seq": self._numbers.get(topic, 0), "topic": topic, "rows": self._room.live_rows(topic, beat)}
+        if snapshot:
+            frame["snapshot"] = True
+        await self._send({"type": "websocket.send", "bytes": json.dumps(frame).encode()})
+
+
+async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _body(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while (await receive())["type"] == "lifespan.startup":
+        await send({"type": "lifespan.startup.complete"})
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+class Server:
+    """The stand-in on a free port, in a thread of its own."""
+
+    def __init__(self, room: MockControlRoom, port: int = 0) -> None:
+        config = uvicorn.Config(
+            room,
+            host="127.0.0.1",
+            port=port,
+            log_level="error",
+            ws="websockets-sansio",
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    def start(self) -> str:
+        """Serve; the address when it listens."""
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.02)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+    def stop(self) -> None:
+        """End."""
+        self._server.should_exit = True
+        self._thread.join(timeout=10)
+
+
+def main() -> None:
+    """Serve until Ctrl-C."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=8461)
+    parser.add_argument("--town", choices=sorted(SIZES), default="trial")
+    parser.add_argument("--trial", choices=("fail", "pass", "running", "none"), default="fail")
+    asked = parser.parse_args()
+    room = MockControlRoom(asked.town)
+    room.trial = asked.trial
+    print(f"http://127.0.0.1:{asked.port}  operator / {PASSWORD}")
+    uvicorn.run(room, host="127.0.0.1", port=asked.port, log_level="warning", ws="websockets-sansio")
+
+
+if __name__ == "__main__":
+    main()
