@@ -127,11 +127,12 @@ def test_contacts_are_compacted_too(records: Records, day_s: int) -> None:
 
 def test_a_day_is_due_when_it_has_many_segments(records: Records, block_load) -> None:
     _land(records, block_load, 48)
-    assert records.compaction.due(KIND) == []
+    assert records.compaction.due() == []
+    assert records.compaction.tend() == 0
     _land(records, block_load, 20)
-    assert records.compaction.due(KIND) == [LANDED]
-    records.compaction.compact_day(KIND, LANDED)
-    assert records.compaction.due(KIND) == []
+    assert records.compaction.due() == [(KIND, LANDED)]
+    assert records.compaction.tend() == 68
+    assert records.compaction.due() == []
 
 
 def test_last_rows_survive_a_compaction_between_two_looks(records: Records, block_load) -> None:

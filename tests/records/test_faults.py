@@ -276,6 +276,14 @@ def test_an_owner_lives_until_it_is_gone(tmp_path: Path) -> None:
     assert not is_alive(tmp_path, "000001-nobody")
 
 
+def test_what_a_killed_process_left_is_forgotten(records_url: str, tmp_path: Path) -> None:
+    owners = tmp_path / "segments" / ".owners"
+    owners.mkdir(parents=True)
+    (owners / "000001-deadbeef.alive").touch()
+    with Records(records_url, tmp_path) as records:
+        assert [path.stem for path in owners.iterdir()] == [records._owner.name]
+
+
 def test_our_own_faults_are_not_called_unavailable(records: Records) -> None:
     with pytest.raises(Exception, match="no_such_table") as fault, records._database.read() as connection:
         connection.execute(text("SELECT 1 FROM no_such_table"))

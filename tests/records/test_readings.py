@@ -15,6 +15,7 @@ from bijlighar.cim.readings import MISSING, ReadingBatch
 from bijlighar.records import Records
 from bijlighar.records.batches import MixedPeriods
 from bijlighar.records.newest import newest
+from bijlighar.records.segment_reader import SegmentReader
 
 
 @pytest.fixture
@@ -125,6 +126,23 @@ def test_last_is_the_newest_row_of_every_meter(records: Records, block_load) -> 
     records.landing.land([block_load(range(2, 5), range(48, 50))], [])
     assert records.readings.last(ProfileKind.BLOCK_LOAD).channels["import_wh"].tolist() == [1047, 2049, 3049, 4049]
     assert records.readings.last(ProfileKind.BLOCK_LOAD).meter_id.tolist() == [1, 2, 3, 4]
+
+
+def test_last_looks_back_only_as_far_as_it_must(records: Records, block_load, monkeypatch) -> None:
+    for slot in range(6):
+        records.landing.land([block_load(range(1, 4), range(slot, slot + 1))], [])
+    records.landing.land([block_load(range(3, 4), range(6, 7))], [])
+    read: list[int] = []
+    columns = SegmentReader.columns
+
+    def counted(self, segment, **kwargs):
+        read.append(segment.start_max_s)
+        return columns(self, segment, **kwargs)
+
+    monkeypatch.setattr(SegmentReader, "columns", counted)
+    last = records.readings.last(ProfileKind.BLOCK_LOAD)
+    assert last.channels["import_wh"].tolist() == [1005, 2005, 3006]
+    assert len(read) == 2
 
 
 def test_a_row_from_the_future_does_not_hide_the_others(records: Records, block_load) -> None:

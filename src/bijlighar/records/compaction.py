@@ -59,9 +59,18 @@ class Compaction:
         self._root = root
         self._wall = wall
 
-    def due(self, kind: str) -> list[date]:
-        """Landing days of a kind that are worth merging, oldest first."""
-        return [day for day, count in self._manifest.days(kind).items() if count >= DUE_SEGMENTS]
+    def due(self) -> list[tuple[str, date]]:
+        """Kinds and landing days that are worth merging, oldest first; today's too."""
+        return self._manifest.crowded(DUE_SEGMENTS)
+
+    def tend(self) -> int:
+        """Merge what is due and sweep; returns how many segments were merged away. Cheap when nothing is due.
+
+        For a thread of one process, every minute. Raises SegmentDamaged, Unavailable.
+        """
+        merged = sum(self.compact_day(kind, day) for kind, day in self.due())
+        self.sweep()
+        return merged
 
     def compact_day(self, kind: str, day: date) -> int:
         """Merge the small segments of one landing day; returns how many were merged away.

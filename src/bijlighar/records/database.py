@@ -23,6 +23,8 @@ BUSY_S = 5.0
 """How long a statement waits for another writer: many commits of 10 ms, yet short beside a session's time-out."""
 
 _WRITES = "bijlighar_writes"
+_ONE_LOOK = {"isolation_level": "REPEATABLE READ"}
+"""SQLite's reading transactions are one snapshot anyway."""
 
 _REASONS = {
     "database is locked": "the records database is locked by another writer",
@@ -45,6 +47,7 @@ class Database:
     def __init__(self, url: str, *, busy_s: float = BUSY_S) -> None:
         self.url = make_url(url)
         self.engine = _engine(url, busy_s)
+        self._reading = self.engine if self.is_sqlite else self.engine.execution_options(**_ONE_LOOK)
         self._writing = self.engine.execution_options(**{_WRITES: True})
 
     @property
@@ -55,7 +58,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent look. Raises Unavailable when the store cannot serve now."""
-        with unavailable_when_refused(), self.engine.begin() as connection:
+        with unavailable_when_refused(), self._reading.begin() as connection:
             yield connection
 
     @contextmanager

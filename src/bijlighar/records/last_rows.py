@@ -9,6 +9,7 @@ import numpy as np
 
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.period import Period
+from bijlighar.cim.readings import MISSING
 from bijlighar.records.batches import nothing, with_period
 from bijlighar.records.manifest import Manifest, Pin
 from bijlighar.records.newest import joined, newest
@@ -53,30 +54,60 @@ class LastRows:
             return dict(self._columns)
 
     def _catch_up(self) -> None:
-        newest_generation = 0
+        generation = 0
+        reached = _Reached(self._columns)
 
         def pin() -> Pin:
-            nonlocal newest_generation
+            nonlocal generation, reached
             if self._generation is None:
                 pinned = self._first_pin()
             else:
                 pinned = self._manifest.pin(self._kind.value, after_generation=self._generation)
-            newest_generation = pinned.generation
-            return pinned
+            generation, reached = pinned.generation, _Reached(self._columns)
+            latest_first = sorted(pinned.segments, key=lambda segment: -segment.start_max_s)
+            return Pin(generation=generation, segments=tuple(latest_first))
 
-        parts = [self._columns, *read_pinned(pin, self._read, self._examine)]
-        if len(parts) > 1:
-            rows = joined([part for part in parts if len(part["meter_id"])] or parts[:1])
-            self._columns = _last_of_each_meter(rows)
-        self._generation = newest_generation
+        def read(segment: Segment) -> tuple[int, Columns]:
+            if reached.is_past(segment):
+                return segment.landing_order, nothing()
+            rows = _last_of_each_meter(with_period(self._reader.columns(segment), segment.period_s))
+            reached.note(rows)
+            return segment.landing_order, rows
+
+        parts = sorted(read_pinned(pin, read, self._examine), key=lambda part: part[0])
+        fresh = [columns for _, columns in parts if len(columns["meter_id"])]
+        if fresh:
+            self._columns = _last_of_each_meter(joined([self._columns, *fresh]))
+        self._generation = generation
 
     def _first_pin(self) -> Pin:
         latest_s = min(self._manifest.latest_start_s(self._kind.value), int(self._now()))
         lookback = Period(start_s=latest_s - LOOKBACK_S, end_s=_FAR_S)
         return self._manifest.pin(self._kind.value, period=lookback)
 
-    def _read(self, segment: Segment) -> Columns:
-        return _last_of_each_meter(with_period(self._reader.columns(segment), segment.period_s))
+
+class _Reached:
+    """The last start seen of each meter: a segment that ends before it for all its meters need not be read."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._start_s = np.empty(0, dtype=np.int64)
+        self.note(columns)
+
+    def note(self, columns: Columns) -> None:
+        """Take in the last row of some meters."""
+        meter_id = columns["meter_id"]
+        if not len(meter_id):
+            return
+        missing = int(meter_id.max()) + 1 - len(self._start_s)
+        if missing > 0:
+            self._start_s = np.append(self._start_s, np.full(missing, MISSING))
+        np.maximum.at(self._start_s, meter_id, columns["start_s"])
+
+    def is_past(self, segment: Segment) -> bool:
+        """True when every meter number of the segment's range was seen after the segment's last start."""
+        if segment.meter_max >= len(self._start_s):
+            return False
+        return bool((self._start_s[segment.meter_min : segment.meter_max + 1] > segment.start_max_s).all())
 
 
 def _last_of_each_meter(columns: Columns) -> Columns:

@@ -136,6 +136,13 @@ class Manifest:
             rows = connection.execute(query.order_by(_kept.c.day)).all()
         return {date.fromisoformat(day): count for day, count in rows}
 
+    def crowded(self, least: int) -> list[tuple[str, date]]:
+        """Kinds and landing days that have at least so many segments, oldest day first."""
+        query = select(_kept.c.kind, _kept.c.day).where(_LIVE).group_by(_kept.c.kind, _kept.c.day)
+        query = query.having(func.count() >= least).order_by(_kept.c.day, _kept.c.kind)
+        with self._database.read() as connection:
+            return [(kind, date.fromisoformat(day)) for kind, day in connection.execute(query)]
+
     def losses(self) -> list[Loss]:
         """Segments that were acknowledged and are gone or damaged, longest known first."""
         lost = _kept.c.lost_s.is_not(None) & _kept.c.retired_generation.is_(None)

@@ -57,6 +57,7 @@ class Recovery:
         known = self._known()  # before the listing: whatever is landed meanwhile is then no orphan of a dead owner
         present, partial = self._listing()
         living = _Living(self._owners)
+        living.forget_the_dead()
         removed = [name for name in partial if not living.is_alive(name)]
         for name in removed:
             (self._root / name).unlink(missing_ok=True)
@@ -179,6 +180,11 @@ class _Living:
     def __init__(self, owners: Path) -> None:
         self._owners = owners
         self._answers: dict[str, bool] = {}
+
+    def forget_the_dead(self) -> None:
+        """Remove what processes that were killed left in the owners' folder."""
+        for file in sorted(self._owners.glob("*.alive")):
+            self._answers[file.stem] = is_alive(self._owners, file.stem)
 
     def is_alive(self, name: str) -> bool:
         """True when the owner of a segment file or of a file being written still runs."""

@@ -77,7 +77,7 @@ def read_sheet(sheet: Sheet, file: Path, faults: Faults) -> list[SheetRow]:
     rows: list[SheetRow] = []
     try:
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        header = next(reader, [])
+        header = [name.strip() for name in next(reader, [])]
         if not _header_fits(sheet, header, file.name, faults):
             return []
         for number, cells in enumerate(reader, start=2):
