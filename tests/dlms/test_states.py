@@ -25,7 +25,7 @@ def path_to(role, target):
 
 
 def machine_in(role, state):
-    machine = Machine(role)
+    machine = Machine(TRANSITIONS[role])
     if state is State.FAILED:
         machine.fail(RemoteProtocolError("seeded"))
     else:

@@ -73,7 +73,7 @@ class Aarq:
         return _field(AARQ, b"".join(parts))
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Aare:
     """A server's answer. ``diagnostic``: a Diagnostic, or the bare number of one that is not listed there."""
 
@@ -159,15 +159,7 @@ def _usual_challenge(apdu: bytes) -> Aare | None:
         or apdu[:2] + apdu[70:74] != bytes((AARE, size - 2, 0xBE, size - 72, 0x04, size - 74))
     ):
         return None
-    return Aare(
-        context=LN_CIPHERED_CONTEXT,
-        result=0,
-        diagnostic=Diagnostic.AUTHENTICATION_REQUIRED,
-        responding_title=apdu[29:37],
-        mechanism=apdu[49],
-        authentication_value=apdu[54:70],
-        user_information=apdu[74:],
-    )
+    return Aare(LN_CIPHERED_CONTEXT, 0, _PROOF_REQUIRED, apdu[29:37], apdu[49], apdu[54:70], apdu[74:])
 
 
 def _any_aare(apdu: bytes) -> Aare:
@@ -209,6 +201,7 @@ def decode_release(apdu: bytes, tag: int) -> Release:
     return release
 
 
+_PROOF_REQUIRED = Diagnostic.AUTHENTICATION_REQUIRED
 _USUAL_HEAD = _CONTEXT_FIELD + bytes.fromhex("03 A203020100 A305A10302010E A40A0408")
 _USUAL_MECHANISM = b"\x88" + _REQUIREMENTS + b"\x89\x07" + _MECHANISM
 _PASSED_OVER = frozenset({0x80, 0xA2, 0xA3, 0xA4, 0xA5, 0xA7, 0xA8, 0xA9, 0x8A, 0x88, 0xBD})

@@ -28,7 +28,8 @@ CHALLENGE_OCTETS = 16
 MIN_CHALLENGE_OCTETS, MAX_CHALLENGE_OCTETS = 8, 64
 """What the standard allows a peer to send."""
 HLS_GMAC_OCTETS = 17
-_FULL_TAG_OCTETS = 16
+FULL_TAG_OCTETS = 16
+"""What the library makes; ours is its first 12."""
 
 
 class SecurityControl(IntFlag):
@@ -70,7 +71,7 @@ class SuiteZero:
         if control == BOTH:
             return self.encrypt(nonce, plaintext, self.aad_both)[:-4]
         if control == ENCRYPTED:
-            return self.encrypt(nonce, plaintext, None)[:-_FULL_TAG_OCTETS]
+            return self.encrypt(nonce, plaintext, None)[:-FULL_TAG_OCTETS]
         if control == AUTHENTICATED:
             return plaintext + self.tag(nonce, plaintext)
         raise LocalProtocolError(f"security control {control:#04x} is not authenticated, encrypted or both")
@@ -82,14 +83,14 @@ class SuiteZero:
     def open(self, control: int, nonce: bytes, body: bytes) -> bytes:
         """The plaintext. Raises NotAuthentic, or what ``judge_control`` raises."""
         if control == BOTH:
-            plaintext = self.encrypt(nonce, body[:-TAG_OCTETS], None)[:-_FULL_TAG_OCTETS]
-            computed = self.encrypt(nonce, plaintext, self.aad_both)[-_FULL_TAG_OCTETS:-4]
+            plaintext = self.encrypt(nonce, body[:-TAG_OCTETS], None)[:-FULL_TAG_OCTETS]
+            computed = self.encrypt(nonce, plaintext, self.aad_both)[-FULL_TAG_OCTETS:-4]
         elif control == AUTHENTICATED:
             plaintext = body[:-TAG_OCTETS]
             computed = self.tag(nonce, plaintext)
         else:
             judge_control(control)
-            return self.encrypt(nonce, body, None)[:-_FULL_TAG_OCTETS]
+            return self.encrypt(nonce, body, None)[:-FULL_TAG_OCTETS]
         if not compare_digest(computed, body[-TAG_OCTETS:]):
             raise NotAuthentic("the tag is not the peer's" if len(body) >= TAG_OCTETS else "there is no whole tag")
         return plaintext

@@ -29,10 +29,10 @@ from bijlighar.dlms.association.events import (
 )
 from bijlighar.dlms.association.gathering import Gathering
 from bijlighar.dlms.association.machine import Machine
-from bijlighar.dlms.association.opening import PROOF_REFUSED, Opening, refusal
+from bijlighar.dlms.association.opening import PROOF_REFUSED, check_proof, negotiated, proof, refusal
 from bijlighar.dlms.association.prepared import prepared
 from bijlighar.dlms.association.settings import ClientSettings, check_challenge
-from bijlighar.dlms.association.states import Move, Role, State
+from bijlighar.dlms.association.states import TRANSITIONS, Move, Role, State
 from bijlighar.dlms.axdr import Data, encode
 from bijlighar.dlms.channel import GENERAL_GLO, GENERAL_GLO_OVERHEAD, GLO_OF, SecureChannel
 from bijlighar.dlms.errors import LocalProtocolError, Malformed, ProtocolError, StaleReply
@@ -44,6 +44,29 @@ from bijlighar.dlms.xdlms.action import ActionAnswer, ActionRequest, decode_acti
 from bijlighar.dlms.xdlms.get import BLOCK, GetBlock, decode_get_response, encode_get, encode_next, split_block
 from bijlighar.dlms.xdlms.results import decode_confirmed_service_error, decode_exception
 from bijlighar.dlms.xdlms.set_attribute import SetRequest, decode_set_response
+
+_MOVES = TRANSITIONS[Role.CLIENT]
+# Members of an Enum are slow to look up in the class (Python 3.11), and a session makes a dozen moves.
+_ACCEPT = Move.ACCEPT
+_ACCEPT_PROOF = Move.ACCEPT_PROOF
+_ACT = Move.ACT
+_ANSWER_ACT = Move.ANSWER_ACT
+_ANSWER_GET = Move.ANSWER_GET
+_ANSWER_RELEASE = Move.ANSWER_RELEASE
+_ANSWER_SET = Move.ANSWER_SET
+_ASSOCIATE = Move.ASSOCIATE
+_CHALLENGE = Move.CHALLENGE
+_GET = Move.GET
+_GET_NEXT = Move.GET_NEXT
+_GIVE_BLOCK = Move.GIVE_BLOCK
+_NOTIFY = Move.NOTIFY
+_PROVE = Move.PROVE
+_REFUSE = Move.REFUSE
+_REFUSE_PROOF = Move.REFUSE_PROOF
+_RELEASE = Move.RELEASE
+_REPORT_EXCEPTION = Move.REPORT_EXCEPTION
+_SET = Move.SET
+_CLOSED, _PROVING = State.CLOSED, State.PROVING
 
 _INVOKE = 0xC0
 """Invoke-id-and-priority: high priority, confirmed."""
@@ -62,6 +85,7 @@ class ClientAssociation:
     """
 
     __slots__ = (
+        "_challenge",
         "_channel",
         "_gathering",
         "_invoke",
@@ -70,7 +94,6 @@ class ClientAssociation:
         "_machine",
         "_negotiated",
         "_open",
-        "_opening",
         "_outgoing",
         "_prepared",
         "_seal",
@@ -87,7 +110,7 @@ class ClientAssociation:
     ) -> None:
         self._settings = settings
         self._prepared = ready = prepared(settings)
-        self._machine = Machine(Role.CLIENT)
+        self._machine = Machine(_MOVES)
         self._link = WrapperLink(settings.client_address, settings.server_address, ready.max_frame_octets)
         self._channel: SecureChannel | None = None
         self._seal = self._open = _unchanged
@@ -100,10 +123,8 @@ class ClientAssociation:
             if ready.ciphered:
                 self._seal = channel.seal_general if ready.general else channel.seal_glo
                 self._open = channel.open
-        self._opening = Opening(
-            settings, ready, self._channel, settings.challenge if challenge is None else challenge
-        )
-        check_challenge(settings.mechanism, self._opening.challenge)
+        self._challenge = settings.challenge if challenge is None else challenge
+        check_challenge(settings.mechanism, self._challenge)
         self._outgoing: list[bytes] = []
         self._invoke = 0
         self._largest_request = MAX_FRAME_OCTETS
@@ -127,30 +148,30 @@ class ClientAssociation:
 
     def open(self) -> None:
         """Ask for the association (AARQ)."""
-        self._machine.own(Move.ASSOCIATE)
+        self._machine.own(_ASSOCIATE)
         try:
-            self._send(self._prepared.aarq(self._opening.challenge, self._channel))
+            self._send(self._prepared.aarq(self._challenge, self._channel))
         except ProtocolError as fault:
             self._machine.fail(fault)
             raise
 
     def get(self, ref: AttributeRef, selection: Selection | None = None) -> None:
         """Ask for one attribute, or for some rows of it. Ends in GetSucceeded, GetFailed or ServiceRefused."""
-        self._ask(Move.GET, encode_get(self._next_invoke(), ref, selection))
+        self._ask(_GET, encode_get(self._next_invoke(), ref, selection))
 
     def set(self, ref: AttributeRef, value: Data | bytes) -> None:
         """Write one attribute; ``value`` typed, or raw A-XDR octets. Ends in SetDone or ServiceRefused."""
         octets = encode(value) if isinstance(value, Data) else value
-        self._ask(Move.SET, SetRequest(self._next_invoke(), ref, octets).encode())
+        self._ask(_SET, SetRequest(self._next_invoke(), ref, octets).encode())
 
     def action(self, ref: MethodRef, parameter: Data | bytes | None = None) -> None:
         """Invoke one method; ``parameter`` as for ``set``. Ends in ActionDone or ServiceRefused."""
         octets = encode(parameter) if isinstance(parameter, Data) else parameter
-        self._ask(Move.ACT, ActionRequest(self._next_invoke(), ref, octets).encode())
+        self._ask(_ACT, ActionRequest(self._next_invoke(), ref, octets).encode())
 
     def release(self) -> None:
         """Ask for the end of the association (RLRQ). Ends in Released or ServiceRefused."""
-        self._machine.own(Move.RELEASE)
+        self._machine.own(_RELEASE)
         try:
             self._send(self._prepared.rlrq(self._channel))
         except ProtocolError as fault:
@@ -180,7 +201,7 @@ class ClientAssociation:
         if machine.fault is not None:
             raise machine.fault
         try:
-            while machine.state is not State.CLOSED:
+            while machine.state is not _CLOSED:
                 apdu = self._link.next_apdu()
                 if apdu is None:
                     return NEED_DATA
@@ -224,32 +245,32 @@ class ClientAssociation:
     def _on_aare(self, apdu: bytes) -> ClientEvent | None:
         aare = decode_aare(apdu)
         if aare.result != 0:
-            self._machine.peer(Move.REFUSE)
+            self._machine.peer(_REFUSE)
             return refusal(aare)
-        opening = self._opening
-        challenged = opening.prepared.is_hls
-        self._machine.peer(Move.CHALLENGE if challenged else Move.ACCEPT)
-        self._negotiated = negotiated = opening.negotiated(aare)
-        if negotiated.max_pdu:
-            overhead = GENERAL_GLO_OVERHEAD if opening.prepared.ciphered else 0
-            self._largest_request = negotiated.max_pdu - overhead
+        ready, channel = self._prepared, self._channel
+        challenged = ready.is_hls
+        self._machine.peer(_CHALLENGE if challenged else _ACCEPT)
+        self._negotiated = answer = negotiated(aare, self._settings, ready, channel, self._challenge)
+        if answer.max_pdu:
+            self._largest_request = answer.max_pdu - (GENERAL_GLO_OVERHEAD if ready.ciphered else 0)
         if not challenged:
             return self._opened()
-        self._machine.own(Move.PROVE)
-        self._send(self._seal(opening.proof(aare.authentication_value or b"", self._next_invoke())))
+        self._machine.own(_PROVE)
+        challenge = aare.authentication_value or b""
+        self._send(self._seal(proof(challenge, self._settings, ready, channel, self._next_invoke())))
         return None
 
     def _opened(self) -> AssociationOpened:
-        negotiated = self._negotiated
-        assert negotiated is not None
-        return AssociationOpened(self.meter_title, negotiated.max_pdu, negotiated.conformance)
+        answer = self._negotiated
+        assert answer is not None
+        return AssociationOpened(self.meter_title, answer.max_pdu, answer.conformance)
 
     def _on_proof(self, answer: ActionAnswer) -> ClientEvent:
         if answer.result != 0 or answer.value is None:
-            self._machine.peer(Move.REFUSE_PROOF)
+            self._machine.peer(_REFUSE_PROOF)
             return PROOF_REFUSED
-        self._opening.check_proof(answer.value)
-        self._machine.peer(Move.ACCEPT_PROOF)
+        check_proof(answer.value, self._settings, self._prepared, self._channel, self._challenge)
+        self._machine.peer(_ACCEPT_PROOF)
         return self._opened()
 
     def _on_get(self, apdu: bytes) -> ClientEvent | None:
@@ -258,7 +279,7 @@ class ClientAssociation:
             if apdu[1] == BLOCK:
                 return self._on_block(apdu)
         answer = decode_get_response(apdu)
-        self._machine.peer(Move.ANSWER_GET)
+        self._machine.peer(_ANSWER_GET)
         if self._gathering is not None:
             raise StaleReply("a whole answer among the blocks of another")
         assert not isinstance(answer, GetBlock)
@@ -267,7 +288,7 @@ class ClientAssociation:
     def _on_block(self, apdu: bytes) -> ClientEvent | None:
         last, number, piece = split_block(apdu)
         if not isinstance(piece, bytes):
-            self._machine.peer(Move.ANSWER_GET)
+            self._machine.peer(_ANSWER_GET)
             self._gathering = None
             return GetFailed(piece)
         gathering = self._gathering
@@ -275,48 +296,48 @@ class ClientAssociation:
             self._gathering = gathering = Gathering()
         gathering.add(number, piece, last)
         if last:
-            self._machine.peer(Move.ANSWER_GET)
+            self._machine.peer(_ANSWER_GET)
             self._gathering = None
             return GetSucceeded(gathering.whole())
-        self._machine.peer(Move.GIVE_BLOCK)
-        self._machine.own(Move.GET_NEXT)
+        self._machine.peer(_GIVE_BLOCK)
+        self._machine.own(_GET_NEXT)
         self._send(self._seal(encode_next(_INVOKE | self._invoke, number)))
         return None
 
     def _on_set(self, apdu: bytes) -> ClientEvent:
         answer = decode_set_response(apdu)
         self._check_invoke(answer.invoke)
-        self._machine.peer(Move.ANSWER_SET)
+        self._machine.peer(_ANSWER_SET)
         return SetDone(answer.result)
 
     def _on_action(self, apdu: bytes) -> ClientEvent:
         answer = decode_action_response(apdu)
         self._check_invoke(answer.invoke)
-        if self._machine.state is State.PROVING:
+        if self._machine.state is _PROVING:
             return self._on_proof(answer)
-        self._machine.peer(Move.ANSWER_ACT)
+        self._machine.peer(_ANSWER_ACT)
         return ActionDone(answer.result, answer.value)
 
     def _on_rlre(self, apdu: bytes) -> ClientEvent:
         release = decode_release(apdu, RLRE)
-        self._machine.peer(Move.ANSWER_RELEASE)
+        self._machine.peer(_ANSWER_RELEASE)
         information = release.user_information
         if information and information[0] in _CIPHERED_RESPONSE:
             self._open(information)
         return Released()
 
     def _on_exception(self, apdu: bytes) -> ClientEvent:
-        self._machine.peer(Move.REPORT_EXCEPTION)
+        self._machine.peer(_REPORT_EXCEPTION)
         self._gathering = None
         return ServiceRefused(decode_exception(apdu))
 
     def _on_service_error(self, apdu: bytes) -> ClientEvent:
-        self._machine.peer(Move.REPORT_EXCEPTION)
+        self._machine.peer(_REPORT_EXCEPTION)
         self._gathering = None
         return ServiceRefused(decode_confirmed_service_error(apdu))
 
     def _on_notification(self, apdu: bytes) -> ClientEvent:
-        self._machine.peer(Move.NOTIFY)
+        self._machine.peer(_NOTIFY)
         notification = decode_notification(apdu)
         return NotificationReceived(notification.invoke_id, notification.instant, notification.octets)
 

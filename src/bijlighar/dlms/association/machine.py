@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from bijlighar.dlms.association.states import TRANSITIONS, Move, Role, State
+from bijlighar.dlms.association.states import Move, Moves, State
 from bijlighar.dlms.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+
+_IDLE = State.IDLE
 
 
 class Machine:
-    """``state`` now; ``fault`` what ended it, if anything did."""
+    """Begins in IDLE and follows ``moves``, one role's part of TRANSITIONS.
+
+    ``state`` is where it stands; ``fault`` what ended it, if anything did.
+    """
 
     __slots__ = ("_moves", "_row", "fault", "state")
 
-    def __init__(self, role: Role) -> None:
-        self._moves = TRANSITIONS[role]
-        self.state = State.IDLE
-        self._row = self._moves[State.IDLE]
+    def __init__(self, moves: Moves) -> None:
+        self._moves = moves
+        self.state = _IDLE
+        self._row = moves[_IDLE]
         self.fault: ProtocolError | None = None
 
     def own(self, move: Move) -> None:

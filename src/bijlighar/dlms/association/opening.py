@@ -21,7 +21,7 @@ from bijlighar.dlms.security import (
     hls_gmac,
 )
 from bijlighar.dlms.xdlms import InitiateResponse, MethodRef
-from bijlighar.dlms.xdlms.action import ActionRequest
+from bijlighar.dlms.xdlms.action import encode_action
 from bijlighar.dlms.xdlms.initiate import decode_initiate_response
 from bijlighar.dlms.xdlms.results import (
     CONFIRMED_SERVICE_ERROR,
@@ -31,7 +31,9 @@ from bijlighar.dlms.xdlms.results import (
 
 REPLY_TO_HLS = MethodRef(15, Obis.parse("0.0.40.0.0.255"), 1)
 """Association LN of the current association, method reply_to_HLS_authentication."""
+_REPLY_TO_HLS = REPLY_TO_HLS.encode()
 PROOF_REFUSED = AssociationRefused(AssociationResult.REJECTED_PERMANENT, Diagnostic.AUTHENTICATION_FAILURE)
+_HLS_AES = Mechanism.HLS_AES
 _DIAGNOSTICS = frozenset(map(int, Diagnostic))
 
 
@@ -48,78 +50,71 @@ def refusal(aare: Aare) -> AssociationRefused:
     )
 
 
-class Opening:
-    """One opening: our challenge, what was prepared, and the channel, if any."""
+def negotiated(
+    aare: Aare, settings: ClientSettings, ready: Prepared, channel: SecureChannel | None, own_challenge: bytes
+) -> InitiateResponse:
+    """Judge an accepting AARE. Raises NotAuthentic, Replayed, Malformed, Truncated."""
+    if aare.context != ready.context:
+        raise NotAuthentic(f"the meter answered in application context {aare.context}")
+    _judge_title(aare.responding_title, settings.meter_title, channel)
+    if ready.is_hls:
+        _judge_challenge(aare, settings.mechanism, own_challenge)
+    information = aare.user_information
+    if not information:
+        raise Malformed("an accepting AARE without an InitiateResponse")
+    if ready.ciphered and channel is not None:
+        information = channel.open(information)
+    return decode_initiate_response(information)
 
-    __slots__ = ("challenge", "channel", "prepared", "settings")
 
-    def __init__(
-        self, settings: ClientSettings, prepared: Prepared, channel: SecureChannel | None, challenge: bytes
-    ) -> None:
-        self.settings = settings
-        self.prepared = prepared
-        self.channel = channel
-        self.challenge = challenge
+def _judge_title(title: bytes | None, expected: bytes | None, channel: SecureChannel | None) -> None:
+    if title is None:
+        title = expected
+    elif len(title) != SYSTEM_TITLE_OCTETS:
+        raise Malformed(f"a system title of {len(title)} octets")
+    elif expected is not None and title != expected:
+        raise NotAuthentic("another meter answered than the expected one")
+    if channel is None:
+        return
+    if title is None:
+        raise NotAuthentic("the meter did not tell its system title")
+    if title == channel.own_title:
+        raise NotAuthentic("the meter uses our own system title")
+    channel.learn_peer(title)
 
-    def negotiated(self, aare: Aare) -> InitiateResponse:
-        """Judge an accepting AARE. Raises NotAuthentic, Replayed, Malformed, Truncated."""
-        prepared, channel = self.prepared, self.channel
-        if aare.context != prepared.context:
-            raise NotAuthentic(f"the meter answered in application context {aare.context}")
-        self._judge_title(aare.responding_title)
-        if prepared.is_hls:
-            self._judge_challenge(aare)
-        information = aare.user_information
-        if not information:
-            raise Malformed("an accepting AARE without an InitiateResponse")
-        if prepared.ciphered and channel is not None:
-            information = channel.open(information)
-        return decode_initiate_response(information)
 
-    def _judge_title(self, title: bytes | None) -> None:
-        expected, channel = self.settings.meter_title, self.channel
-        if title is None:
-            title = expected
-        elif len(title) != SYSTEM_TITLE_OCTETS:
-            raise Malformed(f"a system title of {len(title)} octets")
-        elif expected is not None and title != expected:
-            raise NotAuthentic("another meter answered than the expected one")
-        if channel is None:
-            return
-        if title is None:
-            raise NotAuthentic("the meter did not tell its system title")
-        if title == channel.own_title:
-            raise NotAuthentic("the meter uses our own system title")
-        channel.learn_peer(title)
+def _judge_challenge(aare: Aare, mechanism: int, own_challenge: bytes) -> None:
+    challenge = aare.authentication_value
+    if aare.mechanism != mechanism or challenge is None:
+        raise NotAuthentic(f"the meter answered with mechanism {aare.mechanism}, another than was asked")
+    if not MIN_CHALLENGE_OCTETS <= len(challenge) <= MAX_CHALLENGE_OCTETS:
+        raise Malformed(f"a challenge of {len(challenge)} octets")
+    if challenge == own_challenge:
+        raise NotAuthentic("the meter's challenge is our own: a reflection")
 
-    def _judge_challenge(self, aare: Aare) -> None:
-        challenge = aare.authentication_value
-        if aare.mechanism != self.settings.mechanism or challenge is None:
-            raise NotAuthentic(f"the meter answered with mechanism {aare.mechanism}, another than was asked")
-        if not MIN_CHALLENGE_OCTETS <= len(challenge) <= MAX_CHALLENGE_OCTETS:
-            raise Malformed(f"a challenge of {len(challenge)} octets")
-        if challenge == self.challenge:
-            raise NotAuthentic("the meter's challenge is our own: a reflection")
 
-    def proof(self, challenge: bytes, invoke: int) -> bytes:
-        """The ACTION that carries our proof over the meter's challenge."""
-        settings, channel, material = self.settings, self.channel, self.prepared.material
-        if settings.mechanism is Mechanism.HLS_AES:
-            proof = hls_aes(settings.secret or b"", challenge, settings.padding)
-        elif channel is not None and material is not None:
-            proof = hls_gmac(material.suite, material.system_title, channel.take_counter(), challenge)
-        else:
-            raise LocalProtocolError("mechanism 5 needs keys")
-        return ActionRequest(invoke, REPLY_TO_HLS, proof_value(proof)).encode()
+def proof(
+    challenge: bytes, settings: ClientSettings, ready: Prepared, channel: SecureChannel | None, invoke: int
+) -> bytes:
+    """The ACTION that carries our proof over the meter's challenge."""
+    if settings.mechanism is _HLS_AES:
+        octets = hls_aes(settings.secret or b"", challenge, settings.padding)
+    elif channel is not None and ready.material is not None:
+        octets = hls_gmac(ready.material.suite, channel.own_title, channel.take_counter(), challenge)
+    else:
+        raise LocalProtocolError("mechanism 5 needs keys")
+    return encode_action(invoke, _REPLY_TO_HLS, proof_value(octets))
 
-    def check_proof(self, value: bytes) -> None:
-        """Raise NotAuthentic unless ``value`` is an octet-string with the meter's proof over our challenge."""
-        settings, channel, material = self.settings, self.channel, self.prepared.material
-        proof = octet_string(value)
-        if settings.mechanism is Mechanism.HLS_AES:
-            if not compare_digest(hls_aes(settings.secret or b"", self.challenge, settings.padding), proof):
-                raise NotAuthentic("the meter's proof is wrong")
-        elif channel is not None and material is not None:
-            check_hls_gmac(material.suite, channel.peer_title, self.challenge, proof)
-        else:
-            raise LocalProtocolError("mechanism 5 needs keys")
+
+def check_proof(
+    value: bytes, settings: ClientSettings, ready: Prepared, channel: SecureChannel | None, own_challenge: bytes
+) -> None:
+    """Raise NotAuthentic unless ``value`` is an octet-string with the meter's proof over our challenge."""
+    octets = octet_string(value)
+    if settings.mechanism is _HLS_AES:
+        if not compare_digest(hls_aes(settings.secret or b"", own_challenge, settings.padding), octets):
+            raise NotAuthentic("the meter's proof is wrong")
+    elif channel is not None and ready.material is not None:
+        check_hls_gmac(ready.material.suite, channel.peer_title, own_challenge, octets)
+    else:
+        raise LocalProtocolError("mechanism 5 needs keys")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from bijlighar.dlms.acse import LN_CIPHERED_CONTEXT, LN_CONTEXT, RLRQ, Aarq, Release
 from bijlighar.dlms.association.settings import CONFORMANCE_OF, Ciphering, ClientSettings, Mechanism, check_client
-from bijlighar.dlms.channel import GLO_OF, SecureChannel
+from bijlighar.dlms.channel import GLO_OF, SecureChannel, length_and_control
 from bijlighar.dlms.limits import FRAME_SLACK_OCTETS, MAX_FRAME_OCTETS
-from bijlighar.dlms.security import CHALLENGE_OCTETS, SecurityMaterial
+from bijlighar.dlms.security import CHALLENGE_OCTETS, ENCRYPTED, TAG_OCTETS, SecurityMaterial
 from bijlighar.dlms.xdlms import InitiateRequest
 from bijlighar.dlms.xdlms.initiate import INITIATE_REQUEST
 
+_COUNTER_OCTETS = 4
 _BEFORE_INFORMATION = 4
 """BE, length, 04, length: what stands between challenge and user information while both lengths are short."""
 
@@ -82,9 +83,9 @@ class Prepared:
         """The constant head of user information, and how many octets are filled in behind it."""
         if not self.ciphered or self.material is None:
             return initiate, 0
-        channel = SecureChannel(self.material, None, self.protection, 0, 1)
-        head = bytes([GLO_OF[INITIATE_REQUEST]]) + channel.length_and_control(len(initiate))
-        return head, len(channel.seal_glo(initiate)) - len(head)
+        head = bytes([GLO_OF[INITIATE_REQUEST]]) + length_and_control(len(initiate), self.protection)
+        tag = 0 if self.protection == ENCRYPTED else TAG_OCTETS
+        return head, _COUNTER_OCTETS + len(initiate) + tag
 
     def aarq(self, challenge: bytes, channel: SecureChannel | None) -> bytes:
         """The AARQ; its InitiateRequest is glo-ciphered whenever the association is."""

@@ -39,7 +39,7 @@ from bijlighar.dlms.association.machine import Machine
 from bijlighar.dlms.association.proofs import octet_string, proof_value
 from bijlighar.dlms.association.refusals import exception_for
 from bijlighar.dlms.association.settings import Ciphering, Mechanism, ServerSettings, check_server
-from bijlighar.dlms.association.states import Move, Role, State
+from bijlighar.dlms.association.states import TRANSITIONS, Move, Role, State
 from bijlighar.dlms.axdr import Data, encode
 from bijlighar.dlms.channel import GENERAL_GLO, GENERAL_GLO_OVERHEAD
 from bijlighar.dlms.errors import (
@@ -66,6 +66,7 @@ from bijlighar.dlms.xdlms.get import (
 )
 from bijlighar.dlms.xdlms.set_attribute import SetAnswer, decode_set_request
 
+_MOVES = TRANSITIONS[Role.SERVER]
 _ASSOCIATION_CLASS, _REPLY_TO_HLS_METHOD = 15, 1
 _ANSWER_OVERHEAD = 4
 _HEARING = frozenset({State.IDLE, State.CHALLENGED, State.OPEN, State.BETWEEN_BLOCKS})
@@ -97,7 +98,7 @@ class ServerAssociation:
         self._begin()
 
     def _begin(self) -> None:
-        self._machine = Machine(Role.SERVER)
+        self._machine = Machine(_MOVES)
         self._admission: Admission | None = None
         self._general = False
         self._invoke = 0

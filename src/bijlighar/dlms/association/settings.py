@@ -35,6 +35,7 @@ class Ciphering(Enum):
     GENERAL_GLO = "general-glo"
 
 
+_HLS_AES = Mechanism.HLS_AES
 BOTH_PROTECTIONS = SecurityControl.AUTHENTICATED_ENCRYPTED
 _CLIENT_CONFORMANCE = int(
     Conformance.PRIORITY_MANAGEMENT
@@ -139,7 +140,7 @@ def check_server(settings: ServerSettings) -> None:
 
 def check_challenge(mechanism: Mechanism, challenge: bytes) -> None:
     """Raise LocalProtocolError unless our challenge suits the mechanism."""
-    if mechanism >= Mechanism.HLS_AES and len(challenge) != CHALLENGE_OCTETS:
+    if mechanism >= _HLS_AES and len(challenge) != CHALLENGE_OCTETS:
         raise LocalProtocolError(f"a challenge has {CHALLENGE_OCTETS} octets, not {len(challenge)}")
 
 

@@ -63,9 +63,10 @@ CLIENT_MOVES = frozenset(
 )
 """What a client says, or is told by its caller; all else is the server's, with LOSE_CONNECTION for both."""
 
-Table = dict[Role, dict[State, dict[Move, State]]]
+Moves = dict[State, dict[Move, State]]
+"""One role's part of the table."""
 
-TRANSITIONS: Table = {
+TRANSITIONS: dict[Role, Moves] = {
     Role.CLIENT: {
         State.IDLE: {
             Move.ASSOCIATE: State.ASSOCIATING,

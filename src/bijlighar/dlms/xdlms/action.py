@@ -22,8 +22,13 @@ class ActionRequest:
 
     def encode(self) -> bytes:
         """The octets."""
-        parameter = b"\x00" if self.parameter is None else b"\x01" + self.parameter
-        return bytes((ACTION_REQUEST, NORMAL, self.invoke)) + self.ref.encode() + parameter
+        return encode_action(self.invoke, self.ref.encode(), self.parameter)
+
+
+def encode_action(invoke: int, descriptor: bytes, parameter: bytes | None) -> bytes:
+    """The octets of an ActionRequest; ``descriptor`` as ``MethodRef.encode`` gives it."""
+    head = bytes((ACTION_REQUEST, NORMAL, invoke)) + descriptor
+    return head + (b"\x00" if parameter is None else b"\x01" + parameter)
 
 
 @dataclass(slots=True)

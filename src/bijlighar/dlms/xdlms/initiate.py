@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntFlag
+from struct import Struct
 
 from bijlighar.dlms.axdr import encode_length, read_length
 from bijlighar.dlms.errors import Malformed, Truncated
@@ -14,6 +15,7 @@ VAA_NAME_LN = 0x0007
 """The VAA name of logical name referencing."""
 _CONFORMANCE_HEAD = b"\x5f\x1f\x04\x00"
 _CONFORMANCE_OCTETS = 7
+_USUAL_TAIL = Struct(">IHH")
 _USUAL_RESPONSE = b"\x08\x00\x06" + _CONFORMANCE_HEAD
 
 
@@ -65,7 +67,7 @@ class InitiateRequest:
         return b"".join(parts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class InitiateResponse:
     """``conformance`` negotiated; ``max_pdu`` the server can receive, in octets."""
 
@@ -109,10 +111,10 @@ def decode_initiate_request(apdu: bytes) -> InitiateRequest:
 
 def decode_initiate_response(apdu: bytes) -> InitiateResponse:
     """Raises Malformed, Truncated."""
-    if apdu[:7] == _USUAL_RESPONSE and apdu[12:] == b"\x00\x07":  # nearly every meter's
-        return InitiateResponse(
-            conformance=int.from_bytes(apdu[7:10], "big"), max_pdu=int.from_bytes(apdu[10:12], "big")
-        )
+    if apdu.startswith(_USUAL_RESPONSE) and len(apdu) == 14:  # nearly every meter's
+        conformance, max_pdu, name = _USUAL_TAIL.unpack_from(apdu, 6)
+        if name == VAA_NAME_LN:
+            return InitiateResponse(conformance, max_pdu)
     if not apdu or apdu[0] != INITIATE_RESPONSE:
         raise Malformed("this is no InitiateResponse")
     quality, offset = _optional(apdu, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from bijlighar.dlms.errors import Malformed, Truncated
 
@@ -74,10 +74,16 @@ Result = TypeVar("Result", DataAccessResult, ActionResult, StateError, ServiceEr
 
 def named(kind: type[Result], octet: int) -> Result:
     """The result with this number. Raises Malformed for one that the standard does not know."""
-    try:
-        return kind(octet)
-    except ValueError:
-        raise Malformed(f"{kind.__name__} {octet} is not known") from None
+    result = _KNOWN[kind].get(octet)
+    if result is None:
+        raise Malformed(f"{kind.__name__} {octet} is not known")
+    return cast("Result", result)
+
+
+_KNOWN: dict[type[IntEnum], dict[int, IntEnum]] = {
+    kind: {int(member): member for member in kind}
+    for kind in (DataAccessResult, ActionResult, StateError, ServiceError)
+}
 
 
 @dataclass(frozen=True, slots=True)
