@@ -1,6 +1,10 @@
 """The head-end's own way of reading one meter, against a meter that nobody here wrote."""
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -17,6 +21,7 @@ from interop.processes import foreign_meter
 
 pytestmark = pytest.mark.interop
 
+BIJLIGHAR = str(Path(sys.executable).with_name("bijlighar"))
 MODEL = load_model("is15959-d1")
 PERIOD_S = 1800
 UNITS_A_COUNT = 10
@@ -107,3 +112,27 @@ def test_another_system_title_is_another_meter(tmp_path):
     once, _ = read(tmp_path, Mechanism.HLS_GMAC, blocks(0, 1), system_title=b"ANOTHER1")
     assert once.outcome is not Outcome.OK
     assert once.readings == []
+
+
+def test_an_engineer_reads_the_foreign_meter_from_the_command_line(tmp_path):
+    first_day = foreign.FIRST_DAY.date().isoformat()
+    with foreign_meter(foreign.description(counter="0.0.43.1.2.255"), tmp_path) as meter:
+        asked = [f"127.0.0.1:{meter.port}", "--model", "is15959-d1", "--what", "block-load"]
+        done = subprocess.run(
+            [BIJLIGHAR, "meter", "read", *asked, "--from", first_day, "--to", first_day, "--json"],
+            env={
+                "BIJLIGHAR_METER_READER_SECRET": foreign.PASSWORD.decode(),
+                "BIJLIGHAR_METER_ENCRYPTION_KEY": foreign.ENCRYPTION_KEY.hex(),
+                "BIJLIGHAR_METER_AUTHENTICATION_KEY": foreign.AUTHENTICATION_KEY.hex(),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    [readings] = json.loads(done.stdout)["readings"]
+    assert [readings["kind"], readings["period_s"]] == ["block-load", PERIOD_S]
+    shown = [{channel: row[channel] for channel in foreign.COLUMNS} for row in readings["rows"]]
+    assert shown == [
+        {channel: count * UNITS_A_COUNT for channel, count in foreign.counts(row).items()} for row in range(48)
+    ]
