@@ -40,7 +40,8 @@ test-interop: ## our head-end and our meters against external DLMS peers, each i
 check: setup ## format, lint, types, floors, and the pages' own checks
 	@$(BIN)/python -m scripts.check
 
-bench: setup ## every benchmark, one table
+bench: setup ## every benchmark, one table; programs to compare with are installed beside ours first
+	@$(BIN)/python -m benches.peers
 	@$(BIN)/bijlighar bench $(ARGS)
 
 wheel: setup ## dist/*.whl with the built pages inside
