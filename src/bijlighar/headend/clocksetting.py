@@ -9,7 +9,7 @@ from bijlighar.dlms import axdr
 from bijlighar.dlms.clock import encode_instant
 from bijlighar.dlms.model import MeterModel
 from bijlighar.dlms.xdlms import CLOCK_TIME
-from bijlighar.headend.reading import read_clock_offset_ms
+from bijlighar.headend.reading import read_clock
 from bijlighar.headend.script import Script, Set
 
 
@@ -45,14 +45,19 @@ class ClockSetting:
 
 def set_clock(model: MeterModel, now: Callable[[], float], limits: ClockLimits) -> Script[ClockSetting]:
     """Measure, set when it is needed and allowed, read back. Raises ReadRefused when the meter will not."""
-    before_ms = yield from read_clock_offset_ms(model, now)
-    if before_ms is not None:
-        if abs(before_ms) <= limits.set_s * 1000:
+    before = yield from read_clock(model, now)
+    before_ms = None if before is None else before.offset_ms
+    if before is not None and before_ms is not None:
+        if not before.surely_beyond(limits.set_s):
             return ClockSetting(before_ms=before_ms, after_ms=None, word="near enough")
         if abs(before_ms) > limits.jump_s * 1000 and not limits.allow_jump:
             return ClockSetting(before_ms=before_ms, after_ms=None, word="too far to set without leave")
     octets = encode_instant(round(now()), model.deviation_sign, model.default_offset_min)
     yield Set(CLOCK_TIME, axdr.octets(octets))
-    after_ms = yield from read_clock_offset_ms(model, now)
-    near = after_ms is not None and abs(after_ms) <= limits.verify_s * 1000
-    return ClockSetting(before_ms=before_ms, after_ms=after_ms, word="set" if near else "not as it was set")
+    after = yield from read_clock(model, now)
+    near = after is not None and not after.surely_beyond(limits.verify_s)
+    return ClockSetting(
+        before_ms=before_ms,
+        after_ms=None if after is None else after.offset_ms,
+        word="set" if near else "not as it was set",
+    )

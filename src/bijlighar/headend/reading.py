@@ -63,6 +63,27 @@ class ProfileRead:
     received_s: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockReading:
+    """Meter's clock minus ours and half the round trip, by which that may be wrong; both in milliseconds."""
+
+    offset_ms: int
+    doubt_ms: int
+
+    @property
+    def told_ms(self) -> int | None:
+        """The offset when it is worth telling: an answer a minute on its way says little of a clock."""
+        return self.offset_ms if self.doubt_ms <= MOST_DOUBT_MS else None
+
+    def surely_beyond(self, limit_s: float) -> bool:
+        """Whether the clock is further off than ``limit_s`` however the round trip was shared."""
+        return abs(self.offset_ms) - self.doubt_ms > limit_s * 1000
+
+
+MOST_DOUBT_MS = 30_000
+"""Half the round trip. On real meters a time-out comes first; a town that runs fast shows longer ones."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Gathered:
     """What a visit has brought so far.
@@ -71,7 +92,7 @@ class Gathered:
     why; ``remarks`` oddities for the contact's detail.
     """
 
-    clock_offset_ms: int | None = None
+    clock: ClockReading | None = None
     signal_dbm: int | None = None
     nameplate: Nameplate | None = None
     new_layouts: dict[str, KeptLayout] = field(default_factory=dict)
@@ -79,6 +100,11 @@ class Gathered:
     finished: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """Meter's clock minus ours, when it was read well enough to tell."""
+        return None if self.clock is None else self.clock.told_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +134,7 @@ class Errand:
 
 def read_meter(errand: Errand, gathered: Gathered) -> Script[None]:
     """The whole visit. Raises WrongMeter before anything is read that could be stored."""
-    gathered.clock_offset_ms = yield from read_clock_offset_ms(errand.model, errand.now, gathered)
+    gathered.clock = yield from read_clock(errand.model, errand.now, gathered)
     firmware = errand.firmware
     if firmware is None or errand.want_nameplate:
         gathered.nameplate = yield from read_nameplate(
@@ -203,10 +229,10 @@ def _by_day(first_s: int, last_s: int, offset_s: int) -> list[tuple[int, int]]:
     return pieces
 
 
-def read_clock_offset_ms(
+def read_clock(
     model: MeterModel, now: Callable[[], float], gathered: Gathered | None = None
-) -> Script[int | None]:
-    """Meter's clock minus ours, in milliseconds, corrected by half the round trip; None when it will not tell."""
+) -> Script[ClockReading | None]:
+    """Meter's clock minus ours, corrected by half the round trip; None when it will not tell."""
     asked_s = now()
     try:
         octets = yield Get(CLOCK_TIME)
@@ -220,7 +246,9 @@ def read_clock_offset_ms(
         if gathered is not None:
             gathered.remarks.append(CLOCK_UNSET)
         return None
-    return round((meter_s - (asked_s + heard_s) / 2) * 1000)
+    return ClockReading(
+        offset_ms=round((meter_s - (asked_s + heard_s) / 2) * 1000), doubt_ms=round((heard_s - asked_s) / 2 * 1000)
+    )
 
 
 def _instant(octets: bytes, model: MeterModel) -> int | None:

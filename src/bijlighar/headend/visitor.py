@@ -106,8 +106,8 @@ class Visitor:
 
     def _must_set_clock(self, errand: Errand, keys: MeterKeys, gathered: Gathered) -> bool:
         meter_id, now_s = errand.meter.meter_id, self._clock.now()
-        unset = gathered.clock_offset_ms is None and CLOCK_UNSET in gathered.remarks
-        far = abs(gathered.clock_offset_ms or 0) > self._settings.clock.set_s * 1000
+        unset = gathered.clock is None and CLOCK_UNSET in gathered.remarks
+        far = gathered.clock is not None and gathered.clock.surely_beyond(self._settings.clock.set_s)
         rested = now_s - self._clock_tried_s.get(meter_id, float("-inf")) >= CLOCK_PAUSE_S
         able = errand.may_set_clock and SETTING in errand.model.associations and bool(keys.setting_secret)
         return (unset or far) and rested and able
