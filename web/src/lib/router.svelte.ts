@@ -1,5 +1,7 @@
 /** Where in the pages we are: the address is the state, so that back, reload and a sent link all work. */
 
+import { safeNext } from './addresses';
+
 class Router {
   path = $state(location.pathname);
   query = $state.raw(new URLSearchParams(location.search));
@@ -32,28 +34,6 @@ class Router {
     this.path = location.pathname;
     this.query = new URLSearchParams(location.search);
   }
-}
-
-/** The way back of a sign-in address; a foreign address in it would make the sign-in page a trap. */
-export function safeNext(next: string | null): string {
-  if (next === null || !/^\/(?![/\\])/.test(next) || next.startsWith('/sign-in')) return '/meters';
-  return next;
-}
-
-/** Whether the browser itself should follow a click: another tab, a download, another site. */
-export function leftToBrowser(event: MouseEvent, link: HTMLAnchorElement): boolean {
-  return (
-    event.defaultPrevented ||
-    event.button !== 0 ||
-    event.metaKey ||
-    event.ctrlKey ||
-    event.shiftKey ||
-    event.altKey ||
-    link.target !== '' ||
-    link.hasAttribute('download') ||
-    link.origin !== location.origin ||
-    link.pathname.startsWith('/api/')
-  );
 }
 
 export const router = new Router();
