@@ -67,6 +67,8 @@ class FakeMeter:
     most_open: int = 0
     own_counter: int = 0
     transports: list = field(default_factory=list)
+    port: int = 0
+    tower: dict = field(default_factory=dict)
 
     def settings(self):
         reader = ServerAccess(
@@ -95,7 +97,7 @@ class FakeMeter:
 
     async def __aenter__(self):
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: FakeConnection(self), "127.0.0.1", 0)
+        self._server = await loop.create_server(lambda: FakeConnection(self), "127.0.0.1", self.port)
         self.host, self.port = self._server.sockets[0].getsockname()
         return self
 
@@ -121,12 +123,19 @@ class FakeConnection(asyncio.Protocol):
     def connection_made(self, transport):
         self._transport = transport
         self._meter.transports.append(transport)
-        self._meter.open_now += 1
+        self._count(1)
         self._meter.most_open = max(self._meter.most_open, self._meter.open_now)
 
     def connection_lost(self, _):
-        self._meter.open_now -= 1
+        self._count(-1)
         self._keep()
+
+    def _count(self, change):
+        """Open connections of the meter and, beside it, of all meters that share a tower."""
+        meter, tower = self._meter, self._meter.tower
+        meter.open_now += change
+        tower["open"] = tower.get("open", 0) + change
+        tower["most"] = max(tower.get("most", 0), tower["open"])
 
     def _keep(self):
         meter, association = self._meter, self._association
