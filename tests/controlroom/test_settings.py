@@ -23,11 +23,11 @@ def _file(tmp_path: Path, text: str) -> Path:
 
 
 def test_flags_win_over_environment_and_environment_over_the_file(tmp_path: Path) -> None:
-    file = _file(tmp_path, 'port = 1111\nheadends = 2\nlanguage = "hi"\n')
+    file = _file(tmp_path, 'port = 1111\nheadends = 2\nlog_level = "error"\n')
     settings = load_settings(
         file, environment={"BIJLIGHAR_PORT": "2222", "BIJLIGHAR_HEADENDS": "3"}, flags={"port": 3333, "host": None}
     )
-    assert (settings.port, settings.headends, settings.language, settings.host) == (3333, 3, "hi", "127.0.0.1")
+    assert (settings.port, settings.headends, settings.log_level, settings.host) == (3333, 3, "error", "127.0.0.1")
 
 
 def test_host_names_are_listed_with_commas_in_the_environment() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import structlog
 from litestar import Litestar, Response, Router, get
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import State
@@ -43,6 +45,8 @@ LARGEST_BODY_OCTETS = 64_000
 
 Background = Callable[[], Coroutine[Any, Any, None]]
 
+_LOG = structlog.get_logger(__name__)
+
 _SUBJECTS = (session, status, meters, meter_history, jobs, trial, registry, people, audit, live)
 
 
@@ -65,6 +69,13 @@ async def page(request: AnyRequest, path: FromPath[str] = "") -> Response[bytes]
     return Response(content, media_type=file.media_type, headers=headers)
 
 
+def _end_with(task: asyncio.Task[None]) -> None:
+    """End the process when a task that should run for ever has failed: without it the page would show old news."""
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        _LOG.error("a task of the control room failed", exc_info=fault)
+        signal.raise_signal(signal.SIGTERM)
+
+
 def build_litestar(
     room: ControlRoom, *, pages: dict[str, PageFile], secret: str, background: Sequence[Background] = ()
 ) -> Litestar:
@@ -73,13 +84,15 @@ def build_litestar(
     @asynccontextmanager
     async def serving(_: Litestar) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(work()) for work in background]
+        for task in tasks:
+            task.add_done_callback(_end_with)
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
             for task in tasks:
-                with contextlib.suppress(asyncio.CancelledError):
+                with contextlib.suppress(asyncio.CancelledError, Exception):
                     await task
 
     handlers = [handler for subject in _SUBJECTS for handler in subject.HANDLERS]

@@ -84,7 +84,7 @@ def demo(
     ] = None,
     speed: Annotated[
         float, typer.Option(min=0.1, max=3600, help="Town seconds in one second of the wall; 1 is real time.")
-    ] = 240.0,
+    ] = 60.0,
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the control room.")] = 8460,
     data: Annotated[
         Path,

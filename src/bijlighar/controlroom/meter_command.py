@@ -146,8 +146,8 @@ def read(
 
     try:
         result = asyncio.run(read_once(host, port, model, meter_keys, kinds, period, serial=serial))
-    except LookupError as problem:
-        raise _fail(str(problem)) from None
+    except Exception as problem:  # noqa: BLE001 (the outer edge: an unknown model, or keys that the model needs)
+        raise _fail(f"the meter at {place} cannot be read: {problem}") from None
     if as_json:
         print(msgspec.json.encode(shown(result)).decode())  # noqa: T201
     else:

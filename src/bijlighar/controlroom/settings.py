@@ -54,7 +54,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     live_clients: int = 200
     clock_file: str = ""
     town: str = ""
-    language: str = "en"
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -109,7 +108,6 @@ _BOUNDS: dict[str, tuple[int, int]] = {
 }
 _WORDS: dict[str, frozenset[str]] = {
     "log_level": frozenset({"debug", "info", "warning", "error"}),
-    "language": frozenset({"en", "hi"}),
 }
 
 

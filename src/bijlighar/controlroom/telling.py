@@ -13,7 +13,8 @@ from bijlighar.controlroom.governor import CAUGHT_UP_S
 
 NEARLY_WHOLE = 0.98
 """Power cuts leave blocks that no meter holds."""
-STANDS_STILL_S = 20.0
+STANDS_STILL_S = 60.0
+"""Twice the slowest meter's longest answer over a poor radio."""
 PLAIN_EVERY_S = 5.0
 """Without a terminal (a log, a pipe) progress is a line now and then."""
 

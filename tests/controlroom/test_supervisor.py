@@ -1,0 +1,173 @@
+"""The demo as a newcomer starts it: real processes on loopback, a real page, real readings, a clean end."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bijlighar.controlroom.health_watch import ask_health
+from bijlighar.controlroom.ports import free_port
+from bijlighar.controlroom.town import DEMO_PEOPLE, TownTime
+
+LATER_START_WITHIN_S = 10.0
+END_WITHIN_S = 15.0
+BIJLIGHAR = [sys.executable, "-c", "from bijlighar.controlroom.cli import main; main()"]
+
+
+class _Demo:
+    def __init__(self, data: Path, log: Path) -> None:
+        self.data, self.log = data, log
+        self.port = free_port()
+        self.began_s = time.monotonic()
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [
+                    *[*BIJLIGHAR, "demo", "--data", str(data), "--port", str(self.port)],
+                    *["--meter-port", str(free_port()), "--radio", "none", "--speed", "60"],
+                ],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def until(self, true: Callable[[], Any], within_s: float = 60.0) -> Any:
+        end_s = time.monotonic() + within_s
+        while not (found := true()):
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < end_s, self.log.read_text()
+            time.sleep(0.1)
+        return found
+
+    def page(self) -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}/api/health", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def readings(self) -> int:
+        health = ask_health("127.0.0.1", self.port)
+        return health.readings if health is not None and health.headends_alive else 0
+
+    def children(self) -> list[int]:
+        """Processes whose command line names this demo's data directory."""
+        found = []
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit() and int(folder.name) != self.process.pid:
+                try:
+                    command = (folder / "cmdline").read_bytes()
+                except OSError:
+                    continue
+                if str(self.data).encode() in command:
+                    found.append(int(folder.name))
+        return found
+
+    def end(self) -> float:
+        """Ctrl-C; seconds until it has ended."""
+        began_s = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(60) == 0, self.log.read_text()
+        return time.monotonic() - began_s
+
+
+@contextmanager
+def _started(data: Path, log: Path) -> Iterator[_Demo]:
+    demo = _Demo(data, log)
+    try:
+        yield demo
+    finally:
+        if demo.process.poll() is None:
+            demo.process.kill()
+        demo.process.wait()
+
+
+def test_a_demo_starts_reads_ends_and_finds_its_data_again(tmp_path: Path) -> None:
+    data = tmp_path / "town"
+    with _started(data, tmp_path / "first.log") as demo:
+        demo.until(demo.page)
+        demo.until(lambda: demo.readings() > 500)
+        assert len(demo.children()) == 3
+        stopped_at_s = _kill_the_head_end(demo)
+        assert stopped_at_s < 30
+        kept, town_s = demo.readings(), TownTime(data).stored_s()
+        assert demo.end() < END_WITHIN_S
+        assert demo.children() == []
+        told = demo.log.read_text()
+        assert f"http://localhost:{demo.port}" in told
+        for name, (password, *_) in DEMO_PEOPLE.items():
+            assert re.search(rf"{name}.*{password}", told)
+    with _started(data, tmp_path / "second.log") as demo:
+        demo.until(demo.page)
+        assert time.monotonic() - demo.began_s < LATER_START_WITHIN_S
+        health = ask_health("127.0.0.1", demo.port)
+        assert health is not None
+        assert health.readings >= kept
+        assert town_s is not None
+        assert (TownTime(data).stored_s() or 0) >= town_s
+        with httpx.Client(base_url=f"http://127.0.0.1:{demo.port}") as client:
+            client.get("/")
+            headers = {"x-csrftoken": client.cookies["csrftoken"]}
+            signed_in = {"name": "operator", "password": DEMO_PEOPLE["operator"][0]}
+            assert client.post("/api/session", json=signed_in, headers=headers).status_code == 200
+            rows = client.get("/api/meters").json()["rows"]
+            assert len(rows) == 12
+            assert any(row["power_w"] is not None for row in rows)
+        assert demo.end() < END_WITHIN_S
+        assert demo.children() == []
+
+
+def _kill_the_head_end(demo: _Demo) -> float:
+    """Kill it hard; seconds until another one stands in its place and speaks."""
+    [pid] = [pid for pid in demo.children() if b"headend" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    began_s = time.monotonic()
+    subprocess.run(["/bin/kill", "-9", str(pid)], check=True)
+
+    def another() -> bool:
+        return any(
+            other != pid and b"headend" in Path(f"/proc/{other}/cmdline").read_bytes() for other in demo.children()
+        )
+
+    demo.until(another)
+    return time.monotonic() - began_s
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*BIJLIGHAR, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = str(holder.getsockname()[1])
+        for arguments in (["--port", port], ["--port", str(free_port()), "--meter-port", port]):
+            ended = _run("demo", "--data", str(tmp_path / "town"), *arguments)
+            assert ended.returncode == 2
+            assert ended.stderr.count("\n") == 1
+            assert f"port {port}" in ended.stderr
+            assert "Traceback" not in ended.stderr + ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--town", "atlantis"], "atlantis"),
+        (["--scene", "earthquake"], "earthquake"),
+        (["--data", "/proc/nowhere"], "/proc/nowhere"),
+    ],
+)
+def test_what_cannot_be_shown_is_one_sentence(tmp_path: Path, arguments: list[str], told: str) -> None:
+    ports = ["--port", str(free_port()), "--meter-port", str(free_port())]
+    ended = _run("demo", "--data", str(tmp_path / "town"), *ports, *arguments)
+    assert ended.returncode == 2, ended.stderr
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr + ended.stdout
