@@ -1,7 +1,6 @@
 """Small meters for tests: a real listener on loopback, the server role behind it, and faults on request."""
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, field
 
 from bijlighar.dlms.association import (
@@ -69,6 +68,7 @@ class FakeMeter:
     transports: list = field(default_factory=list)
     port: int = 0
     tower: dict = field(default_factory=dict)
+    faults: list = field(default_factory=list)
 
     def settings(self):
         reader = ServerAccess(
@@ -145,10 +145,12 @@ class FakeConnection(asyncio.Protocol):
             meter.own_counter = max(meter.own_counter, association.next_invocation_counter)
 
     def data_received(self, data):
-        with contextlib.suppress(ProtocolError):
+        try:
             self._association.receive_data(data)
             while (event := self._association.next_event()) is not NEED_DATA:
                 self._answer(event)
+        except ProtocolError as fault:
+            self._meter.faults.append(str(fault))
         self._send(self._association.data_to_send())
         if self._association.state is State.CLOSED:
             self._keep()

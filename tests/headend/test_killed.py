@@ -1,0 +1,97 @@
+"""kill -9 of a head-end process in the middle of its work, again and again: real records, real sockets."""
+
+import asyncio
+import random
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import uvloop
+
+from bijlighar.cim.channels import ProfileKind
+from bijlighar.cim.period import Period
+from bijlighar.headend.clock import TownClock
+from bijlighar.headend.keys import Keyring
+from bijlighar.operations.registry_import import import_registry
+from bijlighar.records import Records
+
+from .fakes import KEYS
+from .harness import serial_of, title_of
+from .meters import NOON_S, d1_meter
+
+CHILD = Path(__file__).with_name("killed_headend.py")
+METERS, ROUNDS, SEED = 3, 3, 20260611
+DAY_S = 86_400
+SINCE_S = NOON_S - 20 * DAY_S
+
+
+def sheets(folder, meters):
+    folder.mkdir()
+    rows = {
+        "divisions": ["code,name,name_hi", "D,Parade,"],
+        "substations": ["code,name,division", "S,Parade,D"],
+        "feeders": ["code,name,substation,limit_a", "F,Mall,S,400"],
+        "transformers": ["code,name,feeder,rating_kva,latitude,longitude", "T,Sweet,F,250,,"],
+        "usage_points": ["code,kind,name,transformer,phase,sanctioned_load_w,address,latitude,longitude"],
+        "meters": ["serial,system_title,category,model,usage_point,host,port,group,maker"],
+        "keys": ["serial,encryption_key,authentication_key,reader_secret,setting_secret,master_key"],
+    }
+    for n, meter in meters.items():
+        rows["usage_points"].append(f"U{n},consumer,Home {n},T,R,5000,,,")
+        named = f"{serial_of(n)},{title_of(n).hex()},D1,is15959-d1,U{n}"
+        rows["meters"].append(f"{named},{meter.host},{meter.port},,")
+        keys = (KEYS.encryption_key.hex(), KEYS.authentication_key.hex(), KEYS.reader_secret.decode())
+        rows["keys"].append(f"{serial_of(n)},{','.join(keys)},{KEYS.setting_secret.hex()},{bytes(16).hex()}")
+    for name, lines in rows.items():
+        (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
+
+
+async def one_life(folder, acknowledged, wait_s, number):
+    """Start the process, let it live, end it with ``number``, and note what it had acknowledged."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, str(CHILD), str(folder), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    first = await child.stdout.readline()
+    acknowledged.add(first)
+    await asyncio.sleep(wait_s)
+    child.send_signal(number)
+    rest = await child.stdout.read()
+    acknowledged.update(line + b"\n" for line in rest.split(b"\n")[:-1])
+    return await child.wait()
+
+
+def test_nothing_acknowledged_is_lost_and_no_counter_repeats(tmp_path):
+    clock = TownClock.create(tmp_path / "clock", start_s=float(NOON_S), speed=1)
+    draw = random.Random(SEED)
+    meters = {
+        n: d1_meter(clock.now, serial=serial_of(n), title=title_of(n), since_s=SINCE_S, late_s=0.01)
+        for n in range(1, METERS + 1)
+    }
+    acknowledged = set()
+
+    async def main():
+        for meter in meters.values():
+            await meter.__aenter__()
+        sheets(tmp_path / "sheets", meters)
+        with Records(None, tmp_path, now=clock.now) as records:
+            import_registry(records, tmp_path / "sheets", Keyring(bytes(range(32))))
+        for _ in range(ROUNDS):
+            code = await one_life(tmp_path, acknowledged, draw.uniform(0, 0.4), signal.SIGKILL)
+            assert code == -signal.SIGKILL
+        assert await one_life(tmp_path, acknowledged, 2.0, signal.SIGTERM) == 0
+        for meter in meters.values():
+            await meter.__aexit__()
+
+    uvloop.run(main())
+    assert len(acknowledged) > 1000
+    told = [line.split() for line in acknowledged]
+    with Records(None, tmp_path, now=clock.now) as records:
+        window = Period(start_s=SINCE_S - DAY_S, end_s=NOON_S + DAY_S)
+        for n in meters:
+            kept = records.readings.rows(ProfileKind.BLOCK_LOAD, n, window).start_s
+            said = {int(s) for kind, m, s in told if kind == b"block-load" and int(m) == n}
+            assert said <= set(kept.tolist())
+            assert np.array_equal(np.sort(kept), np.arange(SINCE_S - 1800, NOON_S, 1800))
+    assert [meter.faults for meter in meters.values()] == [[], [], []]
+    assert all(meter.counters[32] > 0 for meter in meters.values())
