@@ -9,17 +9,27 @@ from bijlighar.dlms.model import AssociationAccess
 from bijlighar.dlms.security import CHALLENGE_OCTETS, SecurityMaterial
 from meterlab import identity
 from meterlab.associations import MAX_PDU_OCTETS
-from meterlab.identity import MeterKeys
 from meterlab.lab import Lab
+
+WRAPPER_HEADER_OCTETS = 8
 
 NOBODY = "nobody"
 """The association of a client that the model does not know."""
 
-_PUSH = "push"  # pre-established: it is never opened
+
+def server_settings(lab: Lab, meter: int, client_address: int) -> ServerSettings:
+    """The meter's side of its next association with one client, with a fresh challenge."""
+    access = lab.objects.plan(meter).clients.get(client_address)
+    accesses = {} if access is None else {client_address: _access(lab, meter, access)}
+    return ServerSettings(
+        accesses=accesses,
+        challenge=secrets.token_bytes(CHALLENGE_OCTETS),
+        invocation_counter=int(lab.state.sent[meter]),
+        max_pdu=MAX_PDU_OCTETS,
+    )
 
 
-def server_settings(lab: Lab, meter: int) -> ServerSettings:
-    """The meter's side of its next association, with a fresh challenge."""
+def _access(lab: Lab, meter: int, access: AssociationAccess) -> ServerAccess:
     seed = lab.town.seed
     keys = identity.keys_in(lab.keys[meter])
     material = SecurityMaterial(
@@ -27,24 +37,6 @@ def server_settings(lab: Lab, meter: int) -> ServerSettings:
         encryption_key=keys.encryption,
         authentication_key=keys.authentication,
     )
-    associations = lab.objects.plan(meter).model.associations
-    accesses = {
-        access.client_address: _access(lab, meter, access, keys, material)
-        for name, access in associations.items()
-        if name != _PUSH
-    }
-    sent = int(lab.state.sent[meter])
-    return ServerSettings(
-        accesses=accesses,
-        challenge=secrets.token_bytes(CHALLENGE_OCTETS),
-        invocation_counter=sent,
-        max_pdu=MAX_PDU_OCTETS,
-    )
-
-
-def _access(
-    lab: Lab, meter: int, access: AssociationAccess, keys: MeterKeys, material: SecurityMaterial
-) -> ServerAccess:
     column = lab.state.counter_column(access.client_address)
     secret = {Mechanism.LLS: keys.reader_secret, Mechanism.HLS_AES: keys.setting_secret}.get(access.mechanism)
     return ServerAccess(
@@ -68,7 +60,10 @@ def keep_counters(lab: Lab, meter: int, association: ServerAssociation) -> None:
 
 def association_name(lab: Lab, meter: int, client_address: int | None) -> str:
     """The name that the model gives to a client's association."""
-    for name, access in lab.objects.plan(meter).model.associations.items():
-        if access.client_address == client_address:
-            return name
-    return NOBODY
+    access = lab.objects.plan(meter).clients.get(client_address or 0)
+    return NOBODY if access is None else access.name
+
+
+def caller_of(first_octets: bytes) -> int:
+    """The client address in the wrapper header of a connection's first frame."""
+    return int.from_bytes(first_octets[2:4], "big")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 import uvloop
 
@@ -217,5 +218,6 @@ def scenes_command(
 
 
 def main() -> None:
-    """Entry point."""
+    """Entry point. Logs go to the standard error stream; what was asked for goes to standard output."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     app()

@@ -18,7 +18,7 @@ from bijlighar.dlms.association import (
 )
 from bijlighar.dlms.errors import ProtocolError, RemoteProtocolError
 from bijlighar.dlms.xdlms import DataAccessResult
-from meterlab.access import association_name, keep_counters, server_settings
+from meterlab.access import WRAPPER_HEADER_OCTETS, association_name, caller_of, keep_counters, server_settings
 from meterlab.conduct import WELL_BEHAVED
 from meterlab.objects import Caller
 from meterlab.outbox import Outbox
@@ -30,13 +30,26 @@ if TYPE_CHECKING:
 _GRACE_S = 0.05
 """A client that closes and calls again at once may be heard before its goodbye: look again after this."""
 
+_MOST_EARLY_OCTETS = 4096
+"""Far more than the one AARQ that a client may send before it is answered."""
+
 _log = structlog.get_logger("meterlab")
 
 
 class MeterConnection(asyncio.Protocol):
-    """The meter's end. All it knows of the meter is a number; the meter's state stands in the lab's columns."""
+    """The meter's end. All it knows of the meter is a number; its state stands in the lab's columns."""
 
-    __slots__ = ("_association", "_conduct", "_exchange", "_meter", "_outbox", "_transport", "heard_at_s")
+    __slots__ = (
+        "_arrives_at",
+        "_association",
+        "_conduct",
+        "_early",
+        "_exchange",
+        "_meter",
+        "_outbox",
+        "_transport",
+        "heard_at_s",
+    )
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -45,6 +58,8 @@ class MeterConnection(asyncio.Protocol):
         self._association: ServerAssociation | None = None
         self._outbox: Outbox | None = None
         self._conduct = WELL_BEHAVED
+        self._early = b""
+        self._arrives_at = 0.0
         self.heard_at_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -56,7 +71,6 @@ class MeterConnection(asyncio.Protocol):
         if meter is None:
             line.abort()
         elif meter in self._exchange.busy:
-            line.pause_reading()
             asyncio.get_running_loop().call_later(_GRACE_S, self._call_again, meter)
         else:
             self._pick_up(meter, line)
@@ -70,7 +84,9 @@ class MeterConnection(asyncio.Protocol):
             transport.abort()
             return
         self._pick_up(meter, transport)
-        transport.resume_reading()
+        if self._early:
+            early, self._early = self._early, b""
+            self.data_received(early)
 
     def _pick_up(self, meter: int, transport: asyncio.Transport) -> None:
         """The meter takes the call, unless the radio or its own conduct prevents it."""
@@ -86,7 +102,6 @@ class MeterConnection(asyncio.Protocol):
         self._exchange.open.add(self)
         self._conduct = lab.conduct(meter)
         if fate is Fate.GOES_THROUGH and not self._conduct.hangs:
-            self._association = ServerAssociation(server_settings(lab, meter))
             self._outbox = Outbox(transport, meter, lab.radio, self._conduct)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
@@ -105,7 +120,26 @@ class MeterConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer what has come. A fault of ours ends this connection, not the listener."""
-        self.heard_at_s = self._exchange.loop_time()
+        self.heard_at_s = now_s = self._exchange.loop_time()
+        if self._meter is None:
+            self._wait_with(data)
+            return
+        way_s = self._outbox.way_there_s() if self._outbox is not None else 0.0
+        if way_s > 0 or self._arrives_at > now_s:
+            self._arrives_at = max(now_s + way_s, self._arrives_at)
+            asyncio.get_running_loop().call_at(self._arrives_at, self._arrived, data)
+        else:
+            self._arrived(data)
+
+    def _wait_with(self, data: bytes) -> None:
+        """Keep what comes before it is known whether the meter is free."""
+        self._early += data
+        if len(self._early) > _MOST_EARLY_OCTETS:
+            self.abort()
+
+    def _arrived(self, data: bytes) -> None:
+        if self._transport is None:
+            return
         try:
             self._hear(data)
         except Exception:  # noqa: BLE001 (the outer edge: logged with its meter, counted, and the call ends)
@@ -114,9 +148,16 @@ class MeterConnection(asyncio.Protocol):
             self.abort()
 
     def _hear(self, data: bytes) -> None:
-        association, outbox, meter = self._association, self._outbox, self._meter
-        if association is None or outbox is None or meter is None:
+        outbox, meter = self._outbox, self._meter
+        if outbox is None or meter is None:
             return
+        association = self._association
+        if association is None:
+            data, self._early = self._early + data, b""
+            if len(data) < WRAPPER_HEADER_OCTETS:
+                self._early = data
+                return
+            association = self._opened_by(data, meter)
         if self._conduct.resets_mid_block and association.state is State.BETWEEN_BLOCKS:
             self.abort()
             return
@@ -133,7 +174,13 @@ class MeterConnection(asyncio.Protocol):
             outbox.send(octets, ciphered=association.last_accepted_counter >= 0, last=False)
         if association.state is State.CLOSED:
             self._keep_counters()
-            association.start_next_association(server_settings(self._exchange.lab, meter))
+            self._association = None
+
+    def _opened_by(self, data: bytes, meter: int) -> ServerAssociation:
+        """The machine for the client that speaks first; it alone can associate until it has released."""
+        settings = server_settings(self._exchange.lab, meter, caller_of(data))
+        self._association = ServerAssociation(settings)
+        return self._association
 
     def _answer(self, association: ServerAssociation, meter: int, event: ServerEvent) -> None:
         self._keep_counters()

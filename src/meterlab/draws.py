@@ -8,6 +8,7 @@ needs a generator object per key, about 15 microseconds for each meter and day. 
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,14 @@ def _mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return z ^ (z >> np.uint64(31))
 
 
+@lru_cache(maxsize=256)
+def _start(seed: int, subject: str) -> np.uint64:
+    return np.uint64((seed * _GOLDEN + (zlib.crc32(subject.encode()) << 32)) & _MASK)
+
+
 def bits(seed: int, subject: str, meter: Whole, counter: Whole = 0) -> NDArray[np.uint64]:
     """64 random bits for each pair of ``meter`` and ``counter``, broadcast together; at least one-dimensional."""
-    start = np.uint64((seed * _GOLDEN + (zlib.crc32(subject.encode()) << 32)) & _MASK)
+    start = _start(seed, subject)
     by_meter = np.atleast_1d(np.asarray(meter, np.int64)).astype(np.uint64) * _METER
     by_counter = np.atleast_1d(np.asarray(counter, np.int64)).astype(np.uint64) * _COUNTER
     return _mixed(_mixed(by_meter + start) + by_counter)

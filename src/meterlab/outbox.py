@@ -14,7 +14,17 @@ _REPLAYED_ANSWER = 3
 class Outbox:
     """Answers of one connection, in order."""
 
-    __slots__ = ("_ciphered", "_conduct", "_free_at", "_last", "_meter", "_radio", "_transport", "_woken")
+    __slots__ = (
+        "_ciphered",
+        "_conduct",
+        "_free_at",
+        "_last",
+        "_meter",
+        "_radio",
+        "_transport",
+        "_way_s",
+        "_woken",
+    )
 
     def __init__(self, transport: asyncio.Transport, meter: int, radio: Radio, conduct: Conduct) -> None:
         self._transport = transport
@@ -25,13 +35,19 @@ class Outbox:
         self._free_at = 0.0
         self._ciphered = 0
         self._last = b""
+        self._way_s = 0.0
+
+    def way_there_s(self) -> float:
+        """Seconds that what comes now was on its way: half a round trip, as long as the way back will be."""
+        self._way_s = self._radio.delay_s(self._meter, woken=not self._woken) / 2
+        self._woken = True
+        return self._way_s
 
     def send(self, octets: bytes, *, ciphered: bool, last: bool) -> None:
         """Send an answer when the radio lets it through; close behind it when it is the ``last``."""
         if self._conduct.replays and ciphered:
             octets = self._replayed(octets)
-        delay_s = self._radio.delay_s(self._meter, woken=not self._woken) + self._conduct.late_s
-        self._woken = True
+        delay_s = self._way_s + self._conduct.late_s
         if self._conduct.drip_s > 0:
             self._drip(octets, last=last)
         elif delay_s > 0 or self._free_at > 0:

@@ -17,6 +17,7 @@ from meterlab.quantities import (
     nominal_ma,
     reactive,
     signal_dbm,
+    steps,
 )
 from meterlab.voltage import voltage_mv
 
@@ -41,7 +42,7 @@ class Blocks:
     @cached_property
     def mean_va(self) -> Numbers:
         """Mean apparent power of each block."""
-        return np.diff(self.registers.apparent(self.meter, self.drawn)) * 3600 // self.period_s
+        return steps(self._apparent) * 3600 // self.period_s
 
     def voltage_mv(self, phase: int, mean_va: Numbers) -> Numbers:
         """Mean voltage of each block."""
@@ -53,12 +54,24 @@ class Blocks:
 
     def phase_va(self, phase: int) -> Numbers:
         """Mean apparent power of each block in one phase of a transformer meter."""
-        return np.diff(self.registers.apparent(self.meter, self._phases[phase])) * 3600 // self.period_s
+        return steps(self.registers.apparent(self.meter, self._phases[phase])) * 3600 // self.period_s
 
-    @property
-    def phase(self) -> int:
-        """The phase of a home."""
-        return int(self.town.phase[self.meter])
+    @cached_property
+    def home_voltage_mv(self) -> Numbers:
+        """Mean voltage of each block in the phase of a home."""
+        return self.voltage_mv(int(self.town.phase[self.meter]), self.mean_va)
+
+    @cached_property
+    def _apparent(self) -> Numbers:
+        return self.registers.apparent(self.meter, self.drawn)
+
+    def import_wh(self) -> Series:
+        """Active import."""
+        return Series(values=self.registers.start_wh(self.meter) + self.drawn, edges=True)
+
+    def import_vah(self) -> Series:
+        """Apparent import."""
+        return Series(values=self.registers.start_wh(self.meter) + self._apparent, edges=True)
 
     def none(self) -> Numbers:
         """Nothing at every edge."""
@@ -82,10 +95,10 @@ def _phase_voltage(phase: int) -> _BlockReader:
 
 _OVER_BLOCKS: dict[str, _BlockReader] = {
     "clock": lambda v: Series(values=v.ends_s),
-    "block-voltage": lambda v: Series(values=v.voltage_mv(v.phase, v.mean_va), exponent=MILLI),
-    "block-current": lambda v: Series(values=v.current_ma(v.phase, v.mean_va), exponent=MILLI),
-    "block-import": lambda v: _edges(v.registers.import_wh(v.meter, v.edges_s)),
-    "block-import-apparent": lambda v: _edges(v.registers.import_vah(v.meter, v.edges_s)),
+    "block-voltage": lambda v: Series(values=v.home_voltage_mv, exponent=MILLI),
+    "block-current": lambda v: Series(values=current_ma(v.mean_va, v.home_voltage_mv), exponent=MILLI),
+    "block-import": lambda v: v.import_wh(),
+    "block-import-apparent": lambda v: v.import_vah(),
     "block-export": lambda v: _edges(v.none()),
     "block-export-apparent": lambda v: _edges(v.none()),
     "block-q1": lambda v: _edges(reactive(v.town, v.meter, v.drawn)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bijlighar.dlms.clock import INDIA_OFFSET_MIN
-from bijlighar.dlms.model import MeterModel, Profile, Quantity, Rights
+from bijlighar.dlms.model import AssociationAccess, MeterModel, Profile, Quantity, Rights
 from bijlighar.dlms.obis import Obis
 from bijlighar.dlms.profile import UNIT_CODES, CaptureObject, Scaler
 
@@ -25,6 +25,7 @@ SIGNAL = Quantity(
 
 _SIGNAL_RIGHTS = Rights(read=frozenset({1, 2, 3}))
 _NONE = Rights()
+_PUSH = "push"  # pre-established: it is never opened
 
 
 def exponent_of(quantity: Quantity) -> int:
@@ -36,7 +37,8 @@ def exponent_of(quantity: Quantity) -> int:
 class ModelPlan:
     """A meter model by what is asked for; logical names are six octets.
 
-    ``quantities`` by logical name and attribute; ``rights`` by object and association.
+    ``quantities`` by logical name and attribute; ``rights`` by object and association; ``clients`` those that
+    may associate, by client address.
     """
 
     model: MeterModel
@@ -46,6 +48,7 @@ class ModelPlan:
     by_period_obis: dict[bytes, Profile]
     quantities: dict[bytes, dict[int, Quantity]]
     rights: dict[ObjectKey, dict[str, Rights]]
+    clients: dict[int, AssociationAccess]
 
     @classmethod
     def of(cls, model: MeterModel) -> ModelPlan:
@@ -65,6 +68,7 @@ class ModelPlan:
             by_period_obis={profile.period_obis.octets: profile for profile in profiles if profile.period_obis},
             quantities=quantities,
             rights=rights,
+            clients={a.client_address: a for name, a in model.associations.items() if name != _PUSH},
         )
 
     def rights_of(self, association: str, class_id: int, obis: bytes) -> Rights | None:

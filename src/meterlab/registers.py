@@ -53,14 +53,17 @@ class Registers:
         self.town = town
         self.interruptions = interruptions or Interruptions()
         self._homes = np.arange(town.consumers)
-        self._months = np.zeros((town.consumers, 1), np.int64)
-        self._midnights: dict[int, NDArray[np.int64]] = {}
+        self._months = np.zeros((town.consumers, 1), np.uint32)
+        meters = np.arange(len(town))
+        self._import_start_wh = draws.bits(town.seed, "import-start", meters) % _FACTORY_TEST_WH
+        self._export_start_wh = draws.bits(town.seed, "export-start", meters) % _FACTORY_TEST_WH
+        self._midnights: dict[int, NDArray[np.uint32]] = {}
 
     def prepare(self, now_s: float, days: int) -> None:
         """Keep the midnights of the last ``days`` days and today for all homes; older tables go."""
         wanted = {month_of_day(day) for day in range(day_of(now_s) - days, day_of(now_s) + 1)}
         for month in sorted(m for m in wanted if m >= INSTALLED_MONTH and m not in self._midnights):
-            self._midnights[month] = self._month_midnights(self._homes, month)
+            self._midnights[month] = self._month_midnights(self._homes, month).astype(np.uint32)
         for month in sorted(self._midnights)[:-_TABLES_KEPT]:
             del self._midnights[month]
 
@@ -75,7 +78,7 @@ class Registers:
 
     def export_wh(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """The active export register in Wh: nobody exports, so it stands where the factory's test left it."""
-        return np.full(len(instants_s), self._left_by_test_wh("export-start", meter))
+        return np.full(len(instants_s), int(self._export_start_wh[meter]))
 
     def apparent(self, meter: int, active: NDArray[np.int64]) -> NDArray[np.int64]:
         """Apparent energy or power that belongs to an active one, at the meter's power factor."""
@@ -119,10 +122,7 @@ class Registers:
 
     def start_wh(self, meter: int) -> int:
         """Where the import registers, active and apparent, stood at installation."""
-        return self._left_by_test_wh("import-start", meter)
-
-    def _left_by_test_wh(self, subject: str, meter: int) -> int:
-        return int(draws.bits(self.town.seed, subject, meter)[0] % _FACTORY_TEST_WH)
+        return int(self._import_start_wh[meter])
 
     def _homes_wh(self, homes: NDArray[np.int64], instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """Energy really drawn since installation, ``int64[home, instant]``."""
@@ -164,20 +164,24 @@ class Registers:
         energy = np.empty_like(begin)
         for month in np.unique(months).tolist():
             chosen = np.flatnonzero(months == month)
-            table = self._midnights.get(month)
-            table = self._month_midnights(homes, month) if table is None else table[homes]
+            kept = self._midnights.get(month)
+            table = self._month_midnights(homes, month) if kept is None else kept[homes]
             in_month = days[chosen] - day_of(month_begin_s(month))
             begin[:, chosen] = table[:, in_month]
-            energy[:, chosen] = table[:, in_month + 1] - table[:, in_month]
+            energy[:, chosen] = table[:, in_month + 1]
+            energy[:, chosen] -= begin[:, chosen]
         return begin, energy
 
     def _month_midnights(self, homes: NDArray[np.int64], month: int) -> NDArray[np.int64]:
         """Energy since installation at each midnight of a month, ``int64[home, day + 1]``."""
-        start = self._month_starts(month)[homes]
+        start = self._month_starts(month)[homes].astype(np.int64)
         return start[:, :1] + load.day_cumulative_wh(self.town.seed, homes, month, start[:, 1] - start[:, 0])
 
-    def _month_starts(self, month: int) -> NDArray[np.int64]:
-        """Energy since installation at the begin and at the end of a month, ``int64[consumer, 2]``."""
+    def _month_starts(self, month: int) -> NDArray[np.uint32]:
+        """Energy since installation at the begin and at the end of a month, ``uint32[consumer, 2]`` in Wh.
+
+        32 bits last for 250 years of the largest home.
+        """
         at = month - INSTALLED_MONTH
         if at < 0:
             raise ValueError(f"month {month} lies before the meters were installed")
@@ -186,7 +190,7 @@ class Registers:
             months = np.arange(known, known + _MONTHS_AT_ONCE) + INSTALLED_MONTH
             energy = load.month_wh(self.town.seed, self._homes, self.town.mean_wh_day, months)
             further = self._months[:, -1:] + np.cumsum(energy, axis=1)
-            self._months = np.concatenate([self._months, further], axis=1)
+            self._months = np.concatenate([self._months, further.astype(np.uint32)], axis=1)
         return self._months[:, at : at + 2]
 
 

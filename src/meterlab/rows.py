@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -98,23 +99,34 @@ def table(columns: Sequence[Column], deviation_min: int) -> NDArray[np.void]:
     """The rows with their tags, one structured element of fixed width each."""
     if not 0 < len(columns) <= _MOST_COLUMNS:
         raise ValueError(f"a table has 1 to {_MOST_COLUMNS} columns, not {len(columns)}")
-    fields: list[tuple[str, str | np.dtype[np.void]]] = [("tag", "u1"), ("count", "u1")]
+    out = np.repeat(_empty_row(tuple(column.kind for column in columns)), len(columns[0].values))
     for number, column in enumerate(columns):
-        fields.append((f"t{number}", "u1"))
+        name = f"v{number}"
         if column.kind == INSTANT:
+            out[name] = instants(np.asarray(column.values, np.int64), deviation_min)
+        else:
+            out[name] = _fits(column, out.dtype[name])
+    return out
+
+
+@lru_cache(maxsize=256)
+def _empty_row(kinds: tuple[str, ...]) -> NDArray[np.void]:
+    """One row with its tags and lengths, values not yet filled in."""
+    fields: list[tuple[str, str | np.dtype[np.void]]] = [("tag", "u1"), ("count", "u1")]
+    for number, kind in enumerate(kinds):
+        fields.append((f"t{number}", "u1"))
+        if kind == INSTANT:
             fields += [(f"l{number}", "u1"), (f"v{number}", _INSTANT)]
         else:
-            fields.append((f"v{number}", _NUMBERS[column.kind][1]))
-    out = np.empty(len(columns[0].values), np.dtype(fields))
-    out["tag"], out["count"] = _STRUCTURE, len(columns)
-    for number, column in enumerate(columns):
-        if column.kind == INSTANT:
-            out[f"t{number}"], out[f"l{number}"] = _OCTETS, _INSTANT_OCTETS
-            out[f"v{number}"] = instants(np.asarray(column.values, np.int64), deviation_min)
+            fields.append((f"v{number}", _NUMBERS[kind][1]))
+    row = np.zeros(1, np.dtype(fields))
+    row["tag"], row["count"] = _STRUCTURE, len(kinds)
+    for number, kind in enumerate(kinds):
+        if kind == INSTANT:
+            row[f"t{number}"], row[f"l{number}"] = _OCTETS, _INSTANT_OCTETS
         else:
-            out[f"t{number}"] = _NUMBERS[column.kind][0]
-            out[f"v{number}"] = _fits(column, out.dtype[f"v{number}"])
-    return out
+            row[f"t{number}"] = _NUMBERS[kind][0]
+    return row
 
 
 def buffer(columns: Sequence[Column], deviation_min: int) -> bytes:

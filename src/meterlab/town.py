@@ -34,6 +34,7 @@ TRANSFORMERS_A_FEEDER = 12
 FEEDERS_A_SUBSTATION = 8
 _CONSUMER_SPREAD_LOG_SD = 0.4
 _FEEDER_LIMIT_A = 200
+_DROP_MV_PER_A = (80, 350)
 _MEAN_LOAD_FACTOR = 5.5  # sanctioned load over yearly mean load
 
 
@@ -46,6 +47,7 @@ class Town:
     mean_wh_day   float64[consumer]   yearly mean energy of a day
     va_per_1024_w int64[meter]        apparent over active energy in 1/1024: one power factor a meter
     sanctioned_w  int32[meter]        sanctioned load
+    drop_mv_per_a float64[meter]      voltage that a home loses with its own current; 0 at a transformer
     rating_kva    int32[transformer]
     feeder        int32[transformer]  index into ``feeders``
     """
@@ -58,6 +60,7 @@ class Town:
     mean_wh_day: NDArray[np.float64]
     va_per_1024_w: NDArray[np.int64]
     sanctioned_w: NDArray[np.int32]
+    drop_mv_per_a: NDArray[np.float64]
     rating_kva: NDArray[np.int32]
     feeder: NDArray[np.int32]
     divisions: tuple[Division, ...]
@@ -126,6 +129,8 @@ def town_of(name: str, seed: int, places: Places) -> Town:
     phase = (draws.bits(seed, "phase", meters) % 3).astype(np.uint8)
     phase[consumers:] = 3
     sanctioned = 1000 * np.clip(np.rint(mean * _MEAN_LOAD_FACTOR / 24_000), 1, 10)
+    drop = np.interp(draws.uniform(seed, "drop", meters), [0, 1], _DROP_MV_PER_A)
+    drop[consumers:] = 0
     return Town(
         name=name,
         seed=seed,
@@ -137,6 +142,7 @@ def town_of(name: str, seed: int, places: Places) -> Town:
         mean_wh_day=mean,
         va_per_1024_w=np.rint(1024 / power_factor).astype(np.int64),
         sanctioned_w=np.concatenate([sanctioned, 800 * places.rating_kva]).astype(np.int32),
+        drop_mv_per_a=drop,
         rating_kva=places.rating_kva,
         feeder=places.feeder,
         divisions=places.divisions,

@@ -6,6 +6,8 @@ a home loses a little more with its own current. Sags are what the voltage logs 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,19 +24,24 @@ _SAG_FROM_S = 19 * 3600
 _SAG_STARTS_WITHIN_S = 2 * 3600
 _SAG_LASTS_S = (20 * 60, 100 * 60)
 _MINUTE_MV = 350
-_DROP_MV_PER_A = (80, 350)
+_SAGS_KEPT = 20_000  # evenings of transformers: a few megabytes
 
 
 def sags(town: Town, transformer: int, first_day: int, last_day: int) -> list[tuple[int, int]]:
     """Low-voltage intervals ``[begin_s, end_s)`` that began on days ``[first_day, last_day]``, in order."""
-    days = np.arange(first_day, last_day + 1)
-    drawn = draws.uniform(town.seed, "sag", transformer, days)
-    begins = _SAG_FROM_S + _SAG_STARTS_WITHIN_S * draws.uniform(town.seed, "sag-begin", transformer, days)
-    lasts = np.interp(draws.uniform(town.seed, "sag-lasts", transformer, days), [0, 1], _SAG_LASTS_S)
-    return [
-        (midnight_s(int(days[at])) + int(begins[at]), midnight_s(int(days[at])) + int(begins[at] + lasts[at]))
-        for at in np.flatnonzero(drawn < _SAG_SHARE)
-    ]
+    evenings = (_sag(town.seed, transformer, day) for day in range(first_day, last_day + 1))
+    return [sag for sag in evenings if sag is not None]
+
+
+@lru_cache(maxsize=_SAGS_KEPT)
+def _sag(seed: int, transformer: int, day: int) -> tuple[int, int] | None:
+    """The sag of one evening, or None."""
+    drawn, begins, lasts = (draws.uniform(seed, "sag", transformer, 3 * day + np.arange(3))).tolist()
+    if drawn >= _SAG_SHARE:
+        return None
+    begin_s = midnight_s(day) + _SAG_FROM_S + int(_SAG_STARTS_WITHIN_S * begins)
+    shortest_s, longest_s = _SAG_LASTS_S
+    return begin_s, begin_s + shortest_s + int((longest_s - shortest_s) * lasts)
 
 
 def voltage_mv(
@@ -44,10 +51,8 @@ def voltage_mv(
     transformer = int(town.transformer[meter])
     slots = (instants_s + KOLKATA_S) // SLOT_S
     wander = _WANDER_MV * draws.normal(town.seed, f"voltage-{phase}", transformer, slots)
-    drop = np.interp(draws.uniform(town.seed, "drop", meter), [0, 1], _DROP_MV_PER_A)
     level = NOMINAL_MV + np.clip(wander, -_MOST_WANDER_MV, _MOST_WANDER_MV)
-    if town.is_consumer(meter):
-        level = level - drop * current_ma / 1000
+    level -= town.drop_mv_per_a[meter] / 1000 * current_ma
     if len(instants_s):
         days = (instants_s + KOLKATA_S) // DAY_S
         for begin, end in sags(town, transformer, int(days.min()) - 1, int(days.max())):

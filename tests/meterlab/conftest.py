@@ -5,6 +5,7 @@ import contextlib
 from dataclasses import dataclass, field
 
 import pytest
+import uvloop
 
 from bijlighar.dlms import axdr
 from bijlighar.dlms.association import (
@@ -181,6 +182,6 @@ def served():
     """Run ``async def test(served)`` against a lab with scenes."""
 
     def run(test, *scene, radio=None, **limits):
-        asyncio.run(serving(test, scene, radio, **limits))
+        uvloop.run(serving(test, scene, radio, **limits))
 
     return run

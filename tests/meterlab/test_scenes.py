@@ -124,7 +124,7 @@ def test_late_answers_after_the_wait(served):
         await served.session(3)
         prompt, began = loop.time() - began, loop.time()
         await served.session(2)
-        assert loop.time() - began >= 0.3 > prompt
+        assert loop.time() - began >= 0.29 > prompt  # uvloop counts whole milliseconds
 
     served(test, "late:seconds=0.3")
 

@@ -1,0 +1,146 @@
+"""The commands as a person or the demo's supervisor starts them."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from bijlighar.headend.clock import TownClock
+from meterlab.cli import app
+from meterlab.scenes import SCENES
+from meterlab.server import listener
+
+START = "2025-11-23T17:43:20+05:30"
+NOW = 1_763_900_000
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def truth(*arguments):
+    result = run("truth", "--start", START, *arguments)
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture
+def start_serving():
+    processes = []
+
+    def start(*arguments):
+        command = [
+            sys.executable,
+            "-c",
+            "from meterlab.cli import main; main()",
+            "serve",
+            "--port",
+            "0",
+            *arguments,
+        ]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        processes.append(process)
+        return process, process.stdout.readline()
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_says_when_it_is_ready_and_ends_cleanly(start_serving, tmp_path, number):
+    process, line = start_serving(
+        "--start", START, "--registry-out", str(tmp_path), "--keys-out", str(tmp_path / "k")
+    )
+    assert line.startswith("meterlab: ready: 11 consumer and 1 transformer meters of town trial, seed 1")
+    with (tmp_path / "meters.csv").open() as file:
+        port = {row["port"] for row in csv.DictReader(file)}
+    assert port == {line.rsplit(" ", 1)[1].strip()}
+    assert (tmp_path / "k").read_text() == (tmp_path / "keys.csv").read_text()
+    process.send_signal(number)
+    assert process.wait(timeout=20) == 0
+    assert "meters stopped" in process.stderr.read()
+
+
+def test_serve_follows_the_clock_of_a_demo(start_serving, tmp_path):
+    TownClock.create(tmp_path / "clock", start_s=NOW, speed=60.0)
+    _, line = start_serving("--clock", str(tmp_path / "clock"), "--meters", "30", "--town", "mohalla")
+    assert line.startswith("meterlab: ready: 30 consumer and")
+
+
+def test_a_taken_port_is_one_sentence_and_exit_2():
+    with listener(0) as sock:
+        result = run("serve", "--port", str(sock.getsockname()[1]))
+    assert result.exit_code == 2
+    assert result.output == (
+        f"meterlab: port {result.output.split()[2]} is taken by another program; choose another with --port\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["serve", "--scene", "no-such"], "there is no scene 'no-such'"),
+        (["serve", "--town", "metropolis"], "there is no town 'metropolis'"),
+        (["serve", "--start", "yesterday"], "is no ISO 8601 time"),
+        (["serve", "--start", "2020-01-01"], "start later"),
+        (["serve", "--clock", "/nowhere"], "the clock file cannot be used"),
+        (["serve", "--meters", "0"], "a town has 1 to"),
+        (["truth", "--meter", "99"], "there is no meter '99'"),
+        (["truth", "--meter", "0", "--kind", "weather"], "'weather' is no kind"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_words(arguments, says):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert says in result.output
+    assert result.output.count("\n") == 1
+
+
+def test_truth_tells_blocks_in_the_units_of_readings():
+    rows = truth("--meter", "2", "--from", "2025-11-22T00:00:00+05:30", "--to", "2025-11-23T00:00:00+05:30")
+    assert len(rows) == 49
+    assert rows[0]["stamp"] == "2025-11-21T18:30:00Z"
+    assert rows[0]["serial"] == "ML28000003"
+    assert rows[0]["period_s"] == 1800
+    assert all(row["values"]["import_wh"] % 10 == 0 for row in rows)
+    assert 200_000 < rows[0]["values"]["voltage_mv"] < 250_000
+    days = truth("--meter", "ML28000003", "--kind", "daily")
+    assert sum(row["values"]["import_wh"] for row in rows[1:]) == (
+        days[-1]["values"]["import_wh"] - days[-2]["values"]["import_wh"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "channel"),
+    [("instantaneous", 1, "active_power_w"), ("daily", 35, "import_wh"), ("billing", 13, "import_wh_tz1")],
+)
+def test_truth_knows_every_kind(kind, count, channel):
+    rows = truth("--meter", "11", "--kind", kind)
+    assert len(rows) == count
+    assert rows[0]["values"][channel] > 0
+
+
+def test_truth_tells_events_and_nameplate():
+    codes = [
+        row["values"]["event_code"] for row in truth("--meter", "0", "--kind", "event", "--scene", "missing-slots")
+    ]
+    assert {101, 102, 151} <= set(codes)
+    assert truth("--meter", "0", "--kind", "nameplate")[0]["values"]["category"] == "D1"
+
+
+def test_scenes_are_listed_for_people_and_programs():
+    listed = json.loads(run("scenes", "--json").stdout)
+    assert [scene["name"] for scene in listed] == list(SCENES)
+    for text in (run("scenes").stdout, run("serve", "--help").stdout):
+        assert all(name in text for name in SCENES)
+
+
+def test_registry_writes_the_files(tmp_path):
+    assert run("registry", str(tmp_path / "import"), "--seed", "7").exit_code == 0
+    assert len(list((tmp_path / "import").glob("*.csv"))) == 7
