@@ -14,11 +14,14 @@ from bijlighar.dlms.axdr import encode_length, read_length
 from bijlighar.dlms.errors import CountersSpent, LocalProtocolError, Malformed, NotAuthentic, Replayed, Truncated
 from bijlighar.dlms.limits import MAX_COUNTER
 from bijlighar.dlms.security import (
+    BEFORE_FULL_TAG,
     BOTH,
     ENCRYPTED,
-    FULL_TAG_OCTETS,
+    LAST_TAG,
     SYSTEM_TITLE_OCTETS,
     TAG_OCTETS,
+    TAG_OF_FULL_TAG,
+    UP_TO_TAG,
     SecurityMaterial,
     judge_control,
 )
@@ -116,23 +119,22 @@ class SecureChannel:
         count = counter.to_bytes(4, "big")
         suite = self._suite
         if self._protection == BOTH:
-            return count + suite.encrypt(self.own_title + count, apdu, suite.aad_both)[:-4]
+            return count + suite.encrypt(self.own_title + count, apdu, suite.aad_both)[UP_TO_TAG]
         return count + suite.seal(self._protection, self.own_title + count, apdu)
 
     def open(self, apdu: bytes) -> bytes:
         """The plain APDU inside. Raises NotAuthentic, Replayed, Malformed, Truncated, SuiteNotSupported."""
         general = apdu.startswith(self._peer_prefix)
-        offset = check_length(apdu, _LENGTH_AT if general else self._judge_form(apdu))
+        offset = _LENGTH_AT if general else self._judge_form(apdu)
+        offset = check_length(apdu, offset)
         control, counter = _unpack_header(apdu, offset)
         if counter <= self.last_accepted:
             raise Replayed(counter, self.last_accepted)
-        nonce = self.peer_title + apdu[offset + 1 : offset + HEADER_OCTETS]
+        nonce = self.peer_title + apdu[offset + 1 : offset + 5]
         suite = self._suite
-        if control == BOTH:  # as SuiteZero.open, with one copy less: nearly every APDU comes this way
-            encrypt = suite.encrypt
-            plain = encrypt(nonce, apdu[offset + HEADER_OCTETS : -TAG_OCTETS], None)[:-FULL_TAG_OCTETS]
-            tag = encrypt(nonce, plain, suite.aad_both)[-FULL_TAG_OCTETS:-4]
-            if not compare_digest(tag, apdu[-TAG_OCTETS:]):
+        if control == 0x30:  # both: as SuiteZero.open, with one copy less, for nearly every APDU comes this way
+            plain = suite.encrypt(nonce, apdu[offset + 5 : -12], None)[BEFORE_FULL_TAG]
+            if not compare_digest(suite.encrypt(nonce, plain, suite.aad_both)[TAG_OF_FULL_TAG], apdu[LAST_TAG]):
                 raise NotAuthentic("the tag is not the peer's")
         else:
             if control & self._protection != self._protection:
@@ -164,9 +166,12 @@ def length_and_control(size: int, protection: int) -> bytes:
 
 def check_length(apdu: bytes, offset: int) -> int:
     """The offset behind the length at ``offset``, which must cover all that follows and at least a header."""
-    length = apdu[offset] if offset < len(apdu) else 0x80
+    length = apdu[offset] if len(apdu) > offset + 3 else 0x80
     if length < 0x80:
         offset += 1
+    elif length == 0x82:
+        length = apdu[offset + 1] << 8 | apdu[offset + 2]
+        offset += 3
     else:
         length, offset = read_length(apdu, offset)
     if length != len(apdu) - offset:

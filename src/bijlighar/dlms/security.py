@@ -30,6 +30,9 @@ MIN_CHALLENGE_OCTETS, MAX_CHALLENGE_OCTETS = 8, 64
 HLS_GMAC_OCTETS = 17
 FULL_TAG_OCTETS = 16
 """What the library makes; ours is its first 12."""
+BEFORE_FULL_TAG, UP_TO_TAG = slice(None, -16), slice(None, -4)
+TAG_OF_FULL_TAG, LAST_TAG = slice(-16, -4), slice(-12, None)
+"""Cuts of what the library makes and of what came; named and made once, for they stand in the busiest lines."""
 
 
 class SecurityControl(IntFlag):
@@ -167,8 +170,8 @@ def hls_aes(secret: bytes, challenge: bytes, padding: ChallengePadding = Challen
 
 def hls_gmac(suite: SuiteZero, title: bytes, counter: int, challenge: bytes) -> bytes:
     """The proof of mechanism 5: control 10h, counter, GMAC of the challenge. ``title`` is the prover's."""
-    count = counter.to_bytes(4, "big")
-    return b"\x10" + count + suite.tag(title + count, challenge)
+    head = b"\x10" + counter.to_bytes(4, "big")
+    return head + suite.tag(title + head[1:], challenge)
 
 
 def check_hls_gmac(suite: SuiteZero, title: bytes, challenge: bytes, proof: bytes) -> None:

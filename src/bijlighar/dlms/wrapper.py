@@ -15,6 +15,8 @@ from bijlighar.dlms.limits import MAX_BUFFERED_OCTETS, MAX_FRAME_OCTETS
 WRAPPER_VERSION = 1
 HEADER_OCTETS = 8
 _HEADER = Struct(">HHHH")
+_ENDS = Struct(">HHH")
+_unpack_ends_and_size = Struct(">6sH").unpack_from
 
 
 class WrapperLink:
@@ -24,7 +26,7 @@ class WrapperLink:
     ``max_octets`` bounds the APDU of a received frame and may be changed once a PDU size is negotiated.
     """
 
-    __slots__ = ("_octets", "_offset", "_own_address", "max_octets", "peer_address")
+    __slots__ = ("_octets", "_offset", "_own_address", "_usual_ends", "max_octets", "peer_address")
 
     def __init__(self, own_address: int, peer_address: int | None, max_octets: int = MAX_FRAME_OCTETS) -> None:
         self._own_address = own_address
@@ -32,6 +34,12 @@ class WrapperLink:
         self.max_octets = max_octets
         self._octets = b""
         self._offset = 0
+        self._usual_ends = b"" if peer_address is None else _ENDS.pack(WRAPPER_VERSION, peer_address, own_address)
+
+    def forget_peer(self) -> None:
+        """Learn the peer anew from the next frame."""
+        self.peer_address = None
+        self._usual_ends = b""
 
     def frame(self, apdu: bytes) -> bytes:
         """``apdu`` with its header. Raises LocalProtocolError when it does not fit or nobody is addressed."""
@@ -57,21 +65,23 @@ class WrapperLink:
             return None
         if held > MAX_BUFFERED_OCTETS:
             raise TooLarge(f"more than {MAX_BUFFERED_OCTETS} octets wait unparsed")
-        version, source, destination, size = _HEADER.unpack_from(octets, offset)
-        if version != WRAPPER_VERSION or source != self.peer_address or destination != self._own_address:
-            self._judge(version, source, destination)
-        if not 0 < size <= self.max_octets:
+        ends, size = _unpack_ends_and_size(octets, offset)
+        if ends != self._usual_ends:
+            self._judge(ends)
+        if size > self.max_octets or not size:
             raise TooLarge(f"a frame of {size} octets, allowed are 1 to {self.max_octets}")
-        end = offset + HEADER_OCTETS + size
-        if held < HEADER_OCTETS + size:
+        size += HEADER_OCTETS
+        if held == size:
+            self._octets = b""
+            self._offset = 0
+            return octets[offset + HEADER_OCTETS :]
+        if held < size:
             return None
-        if end == len(octets):
-            self._octets, self._offset = b"", 0
-        else:
-            self._offset = end
+        self._offset = end = offset + size
         return octets[offset + HEADER_OCTETS : end]
 
-    def _judge(self, version: int, source: int, destination: int) -> None:
+    def _judge(self, ends: bytes) -> None:
+        version, source, destination = _ENDS.unpack(ends)
         if version != WRAPPER_VERSION:
             raise Malformed(f"wrapper version {version}, not {WRAPPER_VERSION}")
         if destination != self._own_address:
@@ -79,6 +89,7 @@ class WrapperLink:
         if self.peer_address is not None:
             raise RemoteProtocolError(f"a frame from wPort {source}, the peer is {self.peer_address}")
         self.peer_address = source
+        self._usual_ends = ends
 
     @property
     def trailing_octets(self) -> bytes:

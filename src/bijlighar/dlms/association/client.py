@@ -27,16 +27,21 @@ from bijlighar.dlms.association.events import (
     ServiceRefused,
     SetDone,
 )
-from bijlighar.dlms.association.gathering import Gathering
-from bijlighar.dlms.association.machine import Machine
 from bijlighar.dlms.association.opening import PROOF_REFUSED, check_proof, negotiated, proof, refusal
 from bijlighar.dlms.association.prepared import prepared
 from bijlighar.dlms.association.settings import ClientSettings, check_challenge
-from bijlighar.dlms.association.states import TRANSITIONS, Move, Role, State
+from bijlighar.dlms.association.states import Move, Role, State, rows
 from bijlighar.dlms.axdr import Data, encode
 from bijlighar.dlms.channel import GENERAL_GLO, GENERAL_GLO_OVERHEAD, GLO_OF, SecureChannel
-from bijlighar.dlms.errors import LocalProtocolError, Malformed, ProtocolError, StaleReply
-from bijlighar.dlms.limits import MAX_FRAME_OCTETS
+from bijlighar.dlms.errors import (
+    LocalProtocolError,
+    Malformed,
+    ProtocolError,
+    RemoteProtocolError,
+    StaleReply,
+    TooLarge,
+)
+from bijlighar.dlms.limits import MAX_BLOCKS, MAX_FRAME_OCTETS, MAX_VALUE_OCTETS
 from bijlighar.dlms.notification import decode_notification
 from bijlighar.dlms.wrapper import WrapperLink
 from bijlighar.dlms.xdlms import AttributeRef, InitiateResponse, MethodRef, Selection
@@ -45,7 +50,8 @@ from bijlighar.dlms.xdlms.get import BLOCK, GetBlock, decode_get_response, encod
 from bijlighar.dlms.xdlms.results import decode_confirmed_service_error, decode_exception
 from bijlighar.dlms.xdlms.set_attribute import SetRequest, decode_set_response
 
-_MOVES = TRANSITIONS[Role.CLIENT]
+_ROWS = rows(Role.CLIENT)
+_IDLE_ROW, _CLOSED_ROW, _PROVING_ROW = _ROWS[State.IDLE], _ROWS[State.CLOSED], _ROWS[State.PROVING]
 # Members of an Enum are slow to look up in the class (Python 3.11), and a session makes a dozen moves.
 _ACCEPT = Move.ACCEPT
 _ACCEPT_PROOF = Move.ACCEPT_PROOF
@@ -66,7 +72,8 @@ _REFUSE_PROOF = Move.REFUSE_PROOF
 _RELEASE = Move.RELEASE
 _REPORT_EXCEPTION = Move.REPORT_EXCEPTION
 _SET = Move.SET
-_CLOSED, _PROVING = State.CLOSED, State.PROVING
+
+_LOSE_CONNECTION = Move.LOSE_CONNECTION
 
 _INVOKE = 0xC0
 """Invoke-id-and-priority: high priority, confirmed."""
@@ -85,19 +92,22 @@ class ClientAssociation:
     """
 
     __slots__ = (
+        "_block",
         "_challenge",
         "_channel",
-        "_gathering",
+        "_fault",
         "_invoke",
         "_largest_request",
         "_link",
-        "_machine",
         "_negotiated",
         "_open",
         "_outgoing",
+        "_pieces",
         "_prepared",
+        "_row",
         "_seal",
         "_settings",
+        "_size",
     )
 
     def __init__(
@@ -110,7 +120,8 @@ class ClientAssociation:
     ) -> None:
         self._settings = settings
         self._prepared = ready = prepared(settings)
-        self._machine = Machine(_MOVES)
+        self._row = _IDLE_ROW
+        self._fault: ProtocolError | None = None
         self._link = WrapperLink(settings.client_address, settings.server_address, ready.max_frame_octets)
         self._channel: SecureChannel | None = None
         self._seal = self._open = _unchanged
@@ -129,12 +140,14 @@ class ClientAssociation:
         self._invoke = 0
         self._largest_request = MAX_FRAME_OCTETS
         self._negotiated: InitiateResponse | None = None
-        self._gathering: Gathering | None = None
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._block = 1
 
     @property
     def state(self) -> State:
         """Where the association stands."""
-        return self._machine.state
+        return self._row.state
 
     @property
     def next_invocation_counter(self) -> int:
@@ -148,11 +161,11 @@ class ClientAssociation:
 
     def open(self) -> None:
         """Ask for the association (AARQ)."""
-        self._machine.own(_ASSOCIATE)
         try:
-            self._send(self._prepared.aarq(self._challenge, self._channel))
+            self._row = self._row[_ASSOCIATE]
+            self._outgoing.append(self._link.frame(self._prepared.aarq(self._challenge, self._channel)))
         except ProtocolError as fault:
-            self._machine.fail(fault)
+            self._fail(fault)
             raise
 
     def get(self, ref: AttributeRef, selection: Selection | None = None) -> None:
@@ -171,11 +184,11 @@ class ClientAssociation:
 
     def release(self) -> None:
         """Ask for the end of the association (RLRQ). Ends in Released or ServiceRefused."""
-        self._machine.own(_RELEASE)
         try:
-            self._send(self._prepared.rlrq(self._channel))
+            self._row = self._row[_RELEASE]
+            self._outgoing.append(self._link.frame(self._prepared.rlrq(self._channel)))
         except ProtocolError as fault:
-            self._machine.fail(fault)
+            self._fail(fault)
             raise
 
     def data_to_send(self) -> bytes:
@@ -193,16 +206,20 @@ class ClientAssociation:
 
     def connection_lost(self) -> None:
         """The connection is gone. When an answer was awaited, ``next_event`` raises from now on."""
-        self._machine.lose_connection("the connection was lost before the answer came")
+        row = self._row.get(_LOSE_CONNECTION)
+        if row is None:
+            self._fail(RemoteProtocolError("the connection was lost before the answer came"))
+        else:
+            self._row = row
 
     def next_event(self) -> ClientEvent | NeedData:
         """What happened next, or NEED_DATA. Raises RemoteProtocolError for the peer's faults, for good."""
-        machine = self._machine
-        if machine.fault is not None:
-            raise machine.fault
+        if self._fault is not None:
+            raise self._fault
+        next_apdu = self._link.next_apdu
         try:
-            while machine.state is not _CLOSED:
-                apdu = self._link.next_apdu()
+            while self._row is not _CLOSED_ROW:
+                apdu = next_apdu()
                 if apdu is None:
                     return NEED_DATA
                 handler = self._unprotected.get(apdu[0])
@@ -215,23 +232,26 @@ class ClientAssociation:
                 if event is not None:
                     return event
         except ProtocolError as fault:
-            machine.fail(fault)
+            self._fail(fault)
             raise
         return NEED_DATA
 
-    def _send(self, apdu: bytes) -> None:
-        self._outgoing.append(self._link.frame(apdu))
+    def _fail(self, fault: ProtocolError) -> None:
+        """It is over; the first fault stays."""
+        if self._fault is None:
+            self._fault = fault
+        self._row = _ROWS[State.FAILED]
 
     def _ask(self, move: Move, request: bytes) -> None:
         if len(request) > self._largest_request:
             raise LocalProtocolError(
                 f"a request of {len(request)} octets, the meter receives {self._largest_request}"
             )
-        self._machine.own(move)
         try:
-            self._send(self._seal(request))
-        except ProtocolError as fault:  # a counter may have been spent
-            self._machine.fail(fault)
+            self._row = self._row[move]
+            self._outgoing.append(self._link.frame(self._seal(request)))
+        except ProtocolError as fault:
+            self._fail(fault)
             raise
 
     def _next_invoke(self) -> int:
@@ -245,19 +265,21 @@ class ClientAssociation:
     def _on_aare(self, apdu: bytes) -> ClientEvent | None:
         aare = decode_aare(apdu)
         if aare.result != 0:
-            self._machine.peer(_REFUSE)
+            self._row = self._row[_REFUSE]
             return refusal(aare)
         ready, channel = self._prepared, self._channel
         challenged = ready.is_hls
-        self._machine.peer(_CHALLENGE if challenged else _ACCEPT)
+        self._row = self._row[_CHALLENGE if challenged else _ACCEPT]
         self._negotiated = answer = negotiated(aare, self._settings, ready, channel, self._challenge)
         if answer.max_pdu:
             self._largest_request = answer.max_pdu - (GENERAL_GLO_OVERHEAD if ready.ciphered else 0)
         if not challenged:
             return self._opened()
-        self._machine.own(_PROVE)
+        self._row = self._row[_PROVE]
         challenge = aare.authentication_value or b""
-        self._send(self._seal(proof(challenge, self._settings, ready, channel, self._next_invoke())))
+        self._outgoing.append(
+            self._link.frame(self._seal(proof(challenge, self._settings, ready, channel, self._next_invoke())))
+        )
         return None
 
     def _opened(self) -> AssociationOpened:
@@ -267,20 +289,21 @@ class ClientAssociation:
 
     def _on_proof(self, answer: ActionAnswer) -> ClientEvent:
         if answer.result != 0 or answer.value is None:
-            self._machine.peer(_REFUSE_PROOF)
+            self._row = self._row[_REFUSE_PROOF]
             return PROOF_REFUSED
         check_proof(answer.value, self._settings, self._prepared, self._channel, self._challenge)
-        self._machine.peer(_ACCEPT_PROOF)
+        self._row = self._row[_ACCEPT_PROOF]
         return self._opened()
 
     def _on_get(self, apdu: bytes) -> ClientEvent | None:
         if len(apdu) > 2:
-            self._check_invoke(apdu[2])
+            if apdu[2] & 0x0F != self._invoke:
+                self._check_invoke(apdu[2])
             if apdu[1] == BLOCK:
                 return self._on_block(apdu)
         answer = decode_get_response(apdu)
-        self._machine.peer(_ANSWER_GET)
-        if self._gathering is not None:
+        self._row = self._row[_ANSWER_GET]
+        if self._pieces:
             raise StaleReply("a whole answer among the blocks of another")
         assert not isinstance(answer, GetBlock)
         return GetFailed(answer.result) if answer.value is None else GetSucceeded(answer.value)
@@ -288,56 +311,67 @@ class ClientAssociation:
     def _on_block(self, apdu: bytes) -> ClientEvent | None:
         last, number, piece = split_block(apdu)
         if not isinstance(piece, bytes):
-            self._machine.peer(_ANSWER_GET)
-            self._gathering = None
+            self._row = self._row[_ANSWER_GET]
+            self._forget_pieces()
             return GetFailed(piece)
-        gathering = self._gathering
-        if gathering is None:
-            self._gathering = gathering = Gathering()
-        gathering.add(number, piece, last)
+        if number != self._block:
+            raise StaleReply(f"block {number}, {self._block} was asked")
+        self._pieces.append(piece)
+        self._block = number + 1
+        self._size += len(piece)
+        if self._size > MAX_VALUE_OCTETS or number > MAX_BLOCKS:
+            raise TooLarge(f"a value of {self._size} octets in {number} blocks and more to come")
         if last:
-            self._machine.peer(_ANSWER_GET)
-            self._gathering = None
-            return GetSucceeded(gathering.whole())
-        self._machine.peer(_GIVE_BLOCK)
-        self._machine.own(_GET_NEXT)
-        self._send(self._seal(encode_next(_INVOKE | self._invoke, number)))
+            self._row = self._row[_ANSWER_GET]
+            octets = b"".join(self._pieces)
+            self._forget_pieces()
+            return GetSucceeded(octets)
+        if not piece:
+            raise Malformed("a block without octets that is not the last")
+        self._row = self._row[_GIVE_BLOCK][_GET_NEXT]
+        request = encode_next(_INVOKE | self._invoke, number)
+        self._outgoing.append(self._link.frame(self._seal(request)))
         return None
+
+    def _forget_pieces(self) -> None:
+        self._pieces.clear()
+        self._size = 0
+        self._block = 1
 
     def _on_set(self, apdu: bytes) -> ClientEvent:
         answer = decode_set_response(apdu)
         self._check_invoke(answer.invoke)
-        self._machine.peer(_ANSWER_SET)
+        self._row = self._row[_ANSWER_SET]
         return SetDone(answer.result)
 
     def _on_action(self, apdu: bytes) -> ClientEvent:
         answer = decode_action_response(apdu)
         self._check_invoke(answer.invoke)
-        if self._machine.state is _PROVING:
+        if self._row is _PROVING_ROW:
             return self._on_proof(answer)
-        self._machine.peer(_ANSWER_ACT)
+        self._row = self._row[_ANSWER_ACT]
         return ActionDone(answer.result, answer.value)
 
     def _on_rlre(self, apdu: bytes) -> ClientEvent:
         release = decode_release(apdu, RLRE)
-        self._machine.peer(_ANSWER_RELEASE)
+        self._row = self._row[_ANSWER_RELEASE]
         information = release.user_information
         if information and information[0] in _CIPHERED_RESPONSE:
             self._open(information)
         return Released()
 
     def _on_exception(self, apdu: bytes) -> ClientEvent:
-        self._machine.peer(_REPORT_EXCEPTION)
-        self._gathering = None
+        self._row = self._row[_REPORT_EXCEPTION]
+        self._forget_pieces()
         return ServiceRefused(decode_exception(apdu))
 
     def _on_service_error(self, apdu: bytes) -> ClientEvent:
-        self._machine.peer(_REPORT_EXCEPTION)
-        self._gathering = None
+        self._row = self._row[_REPORT_EXCEPTION]
+        self._forget_pieces()
         return ServiceRefused(decode_confirmed_service_error(apdu))
 
     def _on_notification(self, apdu: bytes) -> ClientEvent:
-        self._machine.peer(_NOTIFY)
+        self._row = self._row[_NOTIFY]
         notification = decode_notification(apdu)
         return NotificationReceived(notification.invoke_id, notification.instant, notification.octets)
 

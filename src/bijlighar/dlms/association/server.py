@@ -35,14 +35,14 @@ from bijlighar.dlms.association.events import (
     ServerEvent,
     SetRequested,
 )
-from bijlighar.dlms.association.machine import Machine
 from bijlighar.dlms.association.proofs import octet_string, proof_value
 from bijlighar.dlms.association.refusals import exception_for
 from bijlighar.dlms.association.settings import Ciphering, Mechanism, ServerSettings, check_server
-from bijlighar.dlms.association.states import TRANSITIONS, Move, Role, State
+from bijlighar.dlms.association.states import Move, Role, State, rows
 from bijlighar.dlms.axdr import Data, encode
 from bijlighar.dlms.channel import GENERAL_GLO, GENERAL_GLO_OVERHEAD
 from bijlighar.dlms.errors import (
+    LocalProtocolError,
     NotSupported,
     ProtocolError,
     RemoteProtocolError,
@@ -66,7 +66,7 @@ from bijlighar.dlms.xdlms.get import (
 )
 from bijlighar.dlms.xdlms.set_attribute import SetAnswer, decode_set_request
 
-_MOVES = TRANSITIONS[Role.SERVER]
+_ROWS = rows(Role.SERVER)
 _ASSOCIATION_CLASS, _REPLY_TO_HLS_METHOD = 15, 1
 _ANSWER_OVERHEAD = 4
 _HEARING = frozenset({State.IDLE, State.CHALLENGED, State.OPEN, State.BETWEEN_BLOCKS})
@@ -80,12 +80,13 @@ class ServerAssociation:
     __slots__ = (
         "_admission",
         "_block",
+        "_fault",
         "_general",
         "_invoke",
         "_link",
-        "_machine",
         "_outgoing",
         "_rest",
+        "_row",
         "_settings",
     )
 
@@ -98,7 +99,8 @@ class ServerAssociation:
         self._begin()
 
     def _begin(self) -> None:
-        self._machine = Machine(_MOVES)
+        self._row = _ROWS[State.IDLE]
+        self._fault: ProtocolError | None = None
         self._admission: Admission | None = None
         self._general = False
         self._invoke = 0
@@ -108,7 +110,7 @@ class ServerAssociation:
     @property
     def state(self) -> State:
         """Where the association stands."""
-        return self._machine.state
+        return self._row.state
 
     @property
     def client_address(self) -> int | None:
@@ -133,10 +135,12 @@ class ServerAssociation:
         Raises LocalProtocolError unless the last association is over in good order.
         """
         check_server(settings)
-        if self._machine.state is not State.CLOSED:
-            self._machine.own(Move.ASSOCIATE)  # the table refuses it, and says so
+        if self._row.state is not State.CLOSED:
+            fault = LocalProtocolError(f"no next association while {self._row.state.name}")
+            self._fail(fault)
+            raise fault
         self._settings = settings
-        self._link.peer_address = None
+        self._link.forget_peer()
         self._begin()
 
     def data_to_send(self) -> bytes:
@@ -151,15 +155,14 @@ class ServerAssociation:
 
     def connection_lost(self) -> None:
         """The connection is gone."""
-        self._machine.lose_connection("the connection was lost")
+        self._row = self._row.get(Move.LOSE_CONNECTION, _ROWS[State.CLOSED])
 
     def next_event(self) -> ServerEvent | NeedData:
         """What happened next, or NEED_DATA. Raises RemoteProtocolError for the peer's faults, for good."""
-        machine = self._machine
-        if machine.fault is not None:
-            raise machine.fault
+        if self._fault is not None:
+            raise self._fault
         try:
-            while machine.state in _HEARING:
+            while self._row.state in _HEARING:
                 apdu = self._link.next_apdu()
                 if apdu is None:
                     return NEED_DATA
@@ -167,7 +170,7 @@ class ServerAssociation:
                 if event is not None:
                     return event
         except ProtocolError as fault:
-            machine.fail(fault)
+            self._fail(fault)
             raise
         return NEED_DATA
 
@@ -196,12 +199,12 @@ class ServerAssociation:
 
     def report_exception(self, exception: ExceptionResponse) -> None:
         """Answer the open request with an exception-response, unprotected."""
-        self._machine.own(Move.REPORT_EXCEPTION)
+        self._follow(Move.REPORT_EXCEPTION)
         self._outgoing.append(self._link.frame(exception.encode()))
 
     def notify(self, notification: DataNotification) -> None:
         """Tell something unasked within the association."""
-        self._machine.own(Move.NOTIFY)
+        self._follow(Move.NOTIFY)
         plain = encode_notification(notification)
         admission = self._admission
         ciphered = admission is not None and admission.access.ciphering is not Ciphering.NONE
@@ -209,12 +212,25 @@ class ServerAssociation:
         apdu = channel.seal_general(plain) if ciphered and channel is not None else plain
         self._outgoing.append(self._link.frame(apdu))
 
+    def _fail(self, fault: ProtocolError) -> None:
+        """It is over; the first fault stays."""
+        if self._fault is None:
+            self._fault = fault
+        self._row = _ROWS[State.FAILED]
+
+    def _follow(self, move: Move) -> None:
+        try:
+            self._row = self._row[move]
+        except ProtocolError as fault:
+            self._fail(fault)
+            raise
+
     def _say(self, move: Move, apdu: bytes) -> None:
-        self._machine.own(move)
+        self._follow(move)
         try:
             self._outgoing.append(self._link.frame(self._sealed(apdu)))
         except ProtocolError as fault:
-            self._machine.fail(fault)
+            self._fail(fault)
             raise
 
     def _sealed(self, apdu: bytes) -> bytes:
@@ -262,7 +278,7 @@ class ServerAssociation:
         handler = self._unprotected.get(apdu[0])
         if handler is not None:
             return handler(self, apdu)
-        if self._machine.state is State.IDLE:
+        if self._row.state is State.IDLE:
             raise RemoteProtocolError(f"APDU {apdu[0]:#04x} before any association")
         plain = self._opened(apdu)
         handler = self._protected.get(plain[0])
@@ -272,19 +288,19 @@ class ServerAssociation:
 
     def _on_aarq(self, apdu: bytes) -> ServerEvent:
         aarq = decode_aarq(apdu)
-        self._machine.peer(Move.ASSOCIATE)
+        self._row = self._row[Move.ASSOCIATE]
         address = self._link.peer_address or 0
         mechanism = Mechanism(aarq.mechanism) if aarq.mechanism in _MECHANISMS else aarq.mechanism
         event = AssociationRequested(address, mechanism, aarq.calling_title, Diagnostic.NONE)
         try:
             admission = admit(aarq, self._settings.accesses.get(address), self._settings)
         except Refused as refused:
-            self._machine.own(Move.REFUSE)
+            self._row = self._row[Move.REFUSE]
             self._outgoing.append(self._link.frame(refusing_aare(aarq, refused)))
             event.diagnostic = refused.diagnostic
             return event
         self._admission, self._general = admission, admission.general
-        self._machine.own(Move.CHALLENGE if admission.pending else Move.ACCEPT)
+        self._row = self._row[Move.CHALLENGE if admission.pending else Move.ACCEPT]
         self._outgoing.append(self._link.frame(accepting_aare(admission, self._settings)))
         event.diagnostic = Diagnostic.AUTHENTICATION_REQUIRED if admission.pending else Diagnostic.NONE
         event.dedicated_key = admission.initiate.dedicated_key
@@ -292,14 +308,14 @@ class ServerAssociation:
 
     def _on_rlrq(self, apdu: bytes) -> ServerEvent:
         release = decode_release(apdu, RLRQ)
-        self._machine.peer(Move.RELEASE)
+        self._row = self._row[Move.RELEASE]
         admission, information = self._admission, release.user_information
         assert admission is not None
         answer: bytes | None = None
         if admission.access.ciphering is not Ciphering.NONE and admission.channel is not None and information:
             admission.channel.open(information)
             answer = admission.channel.seal_glo(initiate_response(admission, self._settings))
-        self._machine.own(Move.ANSWER_RELEASE)
+        self._row = self._row[Move.ANSWER_RELEASE]
         self._outgoing.append(self._link.frame(Release(0, answer).encode(RLRE)))
         return Released()
 
@@ -308,13 +324,13 @@ class ServerAssociation:
         if isinstance(request, GetNext):
             self._on_next(request)
             return None
-        self._machine.peer(Move.GET)
+        self._row = self._row[Move.GET]
         self._rest = b""
         self._invoke = request.invoke
         return GetRequested(request.ref, request.selection)
 
     def _on_next(self, request: GetNext) -> None:
-        self._machine.peer(Move.GET_NEXT)
+        self._row = self._row[Move.GET_NEXT]
         if request.block == self._block and (request.invoke ^ self._invoke) & 0x0F == 0:
             self._give_block()
             return
@@ -324,24 +340,24 @@ class ServerAssociation:
 
     def _on_set(self, apdu: bytes) -> ServerEvent:
         request = decode_set_request(apdu)
-        self._machine.peer(Move.SET)
+        self._row = self._row[Move.SET]
         self._invoke = request.invoke
         return SetRequested(request.ref, request.value)
 
     def _on_action(self, apdu: bytes) -> ServerEvent:
         request = decode_action_request(apdu)
         self._invoke = request.invoke
-        if self._machine.state is State.CHALLENGED:
+        if self._row.state is State.CHALLENGED:
             return self._on_proof(request)
-        self._machine.peer(Move.ACT)
+        self._row = self._row[Move.ACT]
         return ActionRequested(request.ref, request.parameter)
 
     def _on_proof(self, request: ActionRequest) -> ServerEvent:
         admission = self._admission
         assert admission is not None
         if request.ref.class_id != _ASSOCIATION_CLASS or request.ref.method != _REPLY_TO_HLS_METHOD:
-            self._machine.peer(Move.ACT)
-        self._machine.peer(Move.PROVE)
+            self._row = self._row[Move.ACT]
+        self._row = self._row[Move.PROVE]
         address = admission.access.client_address
         proof = octet_string(request.parameter or b"")
         if not proof_is_right(admission, self._settings, proof):

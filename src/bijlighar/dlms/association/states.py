@@ -7,6 +7,9 @@ hear (a fault in it is the peer's). A state is named after what has been said la
 from __future__ import annotations
 
 from enum import Enum, IntEnum
+from typing import NoReturn
+
+from bijlighar.dlms.errors import LocalProtocolError, RemoteProtocolError
 
 
 class Role(Enum):
@@ -58,10 +61,12 @@ class Move(IntEnum):
     LOSE_CONNECTION = 19
 
 
-CLIENT_MOVES = frozenset(
-    {Move.ASSOCIATE, Move.PROVE, Move.GET, Move.GET_NEXT, Move.SET, Move.ACT, Move.RELEASE, Move.LOSE_CONNECTION}
-)
-"""What a client says, or is told by its caller; all else is the server's, with LOSE_CONNECTION for both."""
+_ASKING = {Move.ASSOCIATE, Move.PROVE, Move.GET, Move.GET_NEXT, Move.SET, Move.ACT, Move.RELEASE}
+OWN_MOVES = {
+    Role.CLIENT: frozenset(_ASKING | {Move.LOSE_CONNECTION}),
+    Role.SERVER: frozenset(set(Move) - _ASKING),
+}
+"""What each role says, or is told by its caller; the rest it hears from its peer."""
 
 Moves = dict[State, dict[Move, State]]
 """One role's part of the table."""
@@ -180,3 +185,32 @@ TRANSITIONS: dict[Role, Moves] = {
 }
 """Role → state → move → state. What is not written here is refused; a client without an answer that loses its
 connection has failed, a server has only lost its client."""
+
+
+class Row(dict[Move, "Row"]):
+    """What may be said in one ``state``, by its moves: ``row[move]`` is the row of the state that follows.
+
+    A move that is not legal raises: LocalProtocolError when it is our own, RemoteProtocolError when it is the
+    peer's. This is the whole machine: an association keeps the row it stands in.
+    """
+
+    __slots__ = ("_own", "state")
+
+    def __init__(self, state: State, own: frozenset[Move]) -> None:
+        super().__init__()
+        self.state = state
+        self._own = own
+
+    def __missing__(self, move: Move) -> NoReturn:
+        if move in self._own:
+            raise LocalProtocolError(f"{move.name} is not possible while {self.state.name}")
+        raise RemoteProtocolError(f"the peer's {move.name} is not possible while {self.state.name}")
+
+
+def rows(role: Role) -> dict[State, Row]:
+    """The table of ``role`` as rows that lead to each other."""
+    own = OWN_MOVES[role]
+    linked = {state: Row(state, own) for state in State}
+    for state, moves in TRANSITIONS[role].items():
+        linked[state].update({move: linked[following] for move, following in moves.items()})
+    return linked
