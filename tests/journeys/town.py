@@ -21,8 +21,10 @@ from typing import Any
 
 import msgspec
 import zmq
+
 from bijlighar.controlroom.governor import Governor
 from bijlighar.headend.clock import TownClock
+from bijlighar.headend.delivery import DeliverySettings
 from bijlighar.headend.keys import Keyring, create_master_key
 from bijlighar.headend.service import HeadEndSettings
 from bijlighar.operations.headend_process import HeadEndProcess, run
@@ -32,6 +34,9 @@ from bijlighar.records import Records
 PYTHON = sys.executable
 READY_S = 60.0
 """Starting an interpreter with numpy on a loaded machine takes seconds, never a minute."""
+
+QUICK = HeadEndSettings(delivery=DeliverySettings(most_wait_s=0.1))
+"""A meter is not visited again before its last visit is landed; a second of waiting is an hour of a fast town."""
 
 
 class TooSlow(AssertionError):
@@ -78,7 +83,7 @@ class Town:
             self.listen()
             time.sleep(0.1)
 
-    def start_headend(self) -> multiprocessing.process.BaseProcess:
+    def start_headend(self, settings: HeadEndSettings = QUICK) -> multiprocessing.process.BaseProcess:
         """One head-end process, as the product starts it."""
         process = HeadEndProcess(
             records_url=f"sqlite:///{self.folder / 'data' / 'records.db'}",
@@ -86,7 +91,7 @@ class Town:
             keyring=self.keyring,
             feed=f"ipc://{self.folder / 'feed'}",
             clock_file=self.folder / "clock",
-            headend=HeadEndSettings(),
+            headend=settings,
         )
         started = multiprocessing.get_context("fork").Process(target=run, args=(process,), daemon=True)
         started.start()
