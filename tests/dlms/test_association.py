@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from bijlighar.dlms import axdr
-from bijlighar.dlms.acse import AssociationResult, Diagnostic
+from bijlighar.dlms.acse import RLRQ, AssociationResult, Diagnostic, decode_aarq, decode_release
 from bijlighar.dlms.association import (
     NEED_DATA,
     ActionDone,
@@ -380,3 +380,34 @@ def test_a_meters_settings_that_cannot_work_are_our_fault():
         ServerAssociation(server_settings(challenge=b""))
     with pytest.raises(LocalProtocolError):
         ServerAssociation(server_settings(max_pdu=1))
+
+
+def test_one_set_of_settings_serves_many_visits():
+    settings = client_settings(challenge=b"", invocation_counter=0, counters_left=0)
+    counter = 1
+    for visit in range(3):
+        wire = Wire(
+            client_settings(), server_settings(last_accepted_counter=counter - 1, challenge=bytes([visit] * 16))
+        )
+        wire.client = ClientAssociation(
+            settings, challenge=bytes([99 - visit] * 16), invocation_counter=counter, counters_left=20
+        )
+        assert whole_session(wire)[-1] == Released()
+        counter = wire.client.next_invocation_counter
+    assert counter == 28
+    with pytest.raises(LocalProtocolError):
+        ClientAssociation(settings)
+
+
+@pytest.mark.parametrize(("mechanism", "ciphering", "protection"), WAYS)
+@pytest.mark.parametrize("dedicated_key", [None, bytes(16)])
+def test_prepared_requests_are_what_the_general_encoder_makes(mechanism, ciphering, protection, dedicated_key):
+    if dedicated_key and (ciphering is Ciphering.NONE or not protection & SecurityControl.ENCRYPTED):
+        dedicated_key = None
+    wire = wire_of(mechanism, ciphering, protection, dedicated_key=dedicated_key)
+    events = whole_session(wire)
+    assert events[-1] == Released()
+    aarq = wire.sent[0][8:]
+    assert decode_aarq(aarq).encode() == aarq
+    rlrq = wire.sent[-1][8:]
+    assert decode_release(rlrq, RLRQ).encode(RLRQ) == rlrq

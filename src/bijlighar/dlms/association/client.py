@@ -27,7 +27,7 @@ from bijlighar.dlms.association.events import (
     ServiceRefused,
     SetDone,
 )
-from bijlighar.dlms.association.opening import PROOF_REFUSED, check_proof, negotiated, proof, refusal
+from bijlighar.dlms.association.opening import check_proof, negotiated, proof, proof_refused, refusal
 from bijlighar.dlms.association.prepared import prepared
 from bijlighar.dlms.association.settings import ClientSettings, check_challenge
 from bijlighar.dlms.association.states import Move, Role, State, rows
@@ -65,6 +65,7 @@ _CHALLENGE = Move.CHALLENGE
 _GET = Move.GET
 _GET_NEXT = Move.GET_NEXT
 _GIVE_BLOCK = Move.GIVE_BLOCK
+_LOSE_CONNECTION = Move.LOSE_CONNECTION
 _NOTIFY = Move.NOTIFY
 _PROVE = Move.PROVE
 _REFUSE = Move.REFUSE
@@ -72,8 +73,6 @@ _REFUSE_PROOF = Move.REFUSE_PROOF
 _RELEASE = Move.RELEASE
 _REPORT_EXCEPTION = Move.REPORT_EXCEPTION
 _SET = Move.SET
-
-_LOSE_CONNECTION = Move.LOSE_CONNECTION
 
 _INVOKE = 0xC0
 """Invoke-id-and-priority: high priority, confirmed."""
@@ -96,6 +95,7 @@ class ClientAssociation:
         "_challenge",
         "_channel",
         "_fault",
+        "_first_counter",
         "_invoke",
         "_largest_request",
         "_link",
@@ -123,13 +123,13 @@ class ClientAssociation:
         self._row = _IDLE_ROW
         self._fault: ProtocolError | None = None
         self._link = WrapperLink(settings.client_address, settings.server_address, ready.max_frame_octets)
+        self._first_counter = settings.invocation_counter if invocation_counter is None else invocation_counter
         self._channel: SecureChannel | None = None
         self._seal = self._open = _unchanged
-        if ready.material is not None:
-            first = settings.invocation_counter if invocation_counter is None else invocation_counter
+        if ready.title is not None and settings.own is not None:
             count = settings.counters_left if counters_left is None else counters_left
             self._channel = channel = SecureChannel(
-                ready.material, settings.meter_title, ready.protection, first, count
+                settings.own, settings.meter_title, ready.protection, self._first_counter, count
             )
             if ready.ciphered:
                 self._seal = channel.seal_general if ready.general else channel.seal_glo
@@ -152,7 +152,7 @@ class ClientAssociation:
     @property
     def next_invocation_counter(self) -> int:
         """The first invocation counter that has not been used."""
-        return self._settings.invocation_counter if self._channel is None else self._channel.next_counter
+        return self._first_counter if self._channel is None else self._channel.next_counter
 
     @property
     def meter_title(self) -> bytes:
@@ -278,7 +278,7 @@ class ClientAssociation:
         self._row = self._row[_PROVE]
         challenge = aare.authentication_value or b""
         self._outgoing.append(
-            self._link.frame(self._seal(proof(challenge, self._settings, ready, channel, self._next_invoke())))
+            self._link.frame(self._seal(proof(challenge, self._settings, channel, self._next_invoke())))
         )
         return None
 
@@ -290,8 +290,8 @@ class ClientAssociation:
     def _on_proof(self, answer: ActionAnswer) -> ClientEvent:
         if answer.result != 0 or answer.value is None:
             self._row = self._row[_REFUSE_PROOF]
-            return PROOF_REFUSED
-        check_proof(answer.value, self._settings, self._prepared, self._channel, self._challenge)
+            return proof_refused()
+        check_proof(answer.value, self._settings, self._channel, self._challenge)
         self._row = self._row[_ACCEPT_PROOF]
         return self._opened()
 

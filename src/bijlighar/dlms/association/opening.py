@@ -32,7 +32,6 @@ from bijlighar.dlms.xdlms.results import (
 REPLY_TO_HLS = MethodRef(15, Obis.parse("0.0.40.0.0.255"), 1)
 """Association LN of the current association, method reply_to_HLS_authentication."""
 _REPLY_TO_HLS = REPLY_TO_HLS.encode()
-PROOF_REFUSED = AssociationRefused(AssociationResult.REJECTED_PERMANENT, Diagnostic.AUTHENTICATION_FAILURE)
 _HLS_AES = Mechanism.HLS_AES
 _DIAGNOSTICS = frozenset(map(int, Diagnostic))
 
@@ -48,6 +47,11 @@ def refusal(aare: Aare) -> AssociationRefused:
         Diagnostic(aare.diagnostic) if aare.diagnostic in _DIAGNOSTICS else aare.diagnostic,
         error,
     )
+
+
+def proof_refused() -> AssociationRefused:
+    """The event when the meter did not take our proof."""
+    return AssociationRefused(AssociationResult.REJECTED_PERMANENT, Diagnostic.AUTHENTICATION_FAILURE)
 
 
 def negotiated(
@@ -93,28 +97,26 @@ def _judge_challenge(aare: Aare, mechanism: int, own_challenge: bytes) -> None:
         raise NotAuthentic("the meter's challenge is our own: a reflection")
 
 
-def proof(
-    challenge: bytes, settings: ClientSettings, ready: Prepared, channel: SecureChannel | None, invoke: int
-) -> bytes:
+def proof(challenge: bytes, settings: ClientSettings, channel: SecureChannel | None, invoke: int) -> bytes:
     """The ACTION that carries our proof over the meter's challenge."""
     if settings.mechanism is _HLS_AES:
         octets = hls_aes(settings.secret or b"", challenge, settings.padding)
-    elif channel is not None and ready.material is not None:
-        octets = hls_gmac(ready.material.suite, channel.own_title, channel.take_counter(), challenge)
+    elif channel is not None and settings.own is not None:
+        octets = hls_gmac(settings.own.suite, channel.own_title, channel.take_counter(), challenge)
     else:
         raise LocalProtocolError("mechanism 5 needs keys")
     return encode_action(invoke, _REPLY_TO_HLS, proof_value(octets))
 
 
 def check_proof(
-    value: bytes, settings: ClientSettings, ready: Prepared, channel: SecureChannel | None, own_challenge: bytes
+    value: bytes, settings: ClientSettings, channel: SecureChannel | None, own_challenge: bytes
 ) -> None:
     """Raise NotAuthentic unless ``value`` is an octet-string with the meter's proof over our challenge."""
     octets = octet_string(value)
     if settings.mechanism is _HLS_AES:
         if not compare_digest(hls_aes(settings.secret or b"", own_challenge, settings.padding), octets):
             raise NotAuthentic("the meter's proof is wrong")
-    elif channel is not None and ready.material is not None:
-        check_hls_gmac(ready.material.suite, channel.peer_title, own_challenge, octets)
+    elif channel is not None and settings.own is not None:
+        check_hls_gmac(settings.own.suite, channel.peer_title, own_challenge, octets)
     else:
         raise LocalProtocolError("mechanism 5 needs keys")

@@ -1,29 +1,34 @@
-"""What a client's settings come to, worked out once: they are kept for a meter and used for every visit.
+"""The constant octets of an opening and a release: encoded once, used by every visit.
 
-AARQ and RLRQ are encoded once by the general encoder and cut where the challenge and the ciphered part stand, so
-that a visit only fills in what is new: challenge, counter, ciphertext.
+AARQ and RLRQ are made by the general encoder and cut where the challenge and the ciphered part stand, so that a
+visit only fills in what is new: challenge, counter, ciphertext. They hold no key, and no more of a meter than its
+LLS password, so all meters of one fleet that prove themselves by HLS share them.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 from bijlighar.dlms.acse import LN_CIPHERED_CONTEXT, LN_CONTEXT, RLRQ, Aarq, Release
 from bijlighar.dlms.association.settings import CONFORMANCE_OF, Ciphering, ClientSettings, Mechanism, check_client
 from bijlighar.dlms.channel import GLO_OF, SecureChannel, length_and_control
 from bijlighar.dlms.limits import FRAME_SLACK_OCTETS, MAX_FRAME_OCTETS
-from bijlighar.dlms.security import CHALLENGE_OCTETS, ENCRYPTED, TAG_OCTETS, SecurityMaterial
+from bijlighar.dlms.security import CHALLENGE_OCTETS, ENCRYPTED, TAG_OCTETS
 from bijlighar.dlms.xdlms import InitiateRequest
 from bijlighar.dlms.xdlms.initiate import INITIATE_REQUEST
 
 _COUNTER_OCTETS = 4
 _BEFORE_INFORMATION = 4
 """BE, length, 04, length: what stands between challenge and user information while both lengths are short."""
+_KEPT = 1024
+"""Constant octets kept, 0.3 kB each: one for a fleet with HLS; of passwords, those of the meters seen last."""
 
 
 class Prepared:
-    """Settings checked, and their constant octets. Raises LocalProtocolError for settings that cannot work.
+    """Constant octets for one kind of opening.
 
-    ``material`` the keys when anything is ciphered or proven by GMAC; ``ciphered`` whether APDUs are;
-    ``general`` in which form; ``is_hls`` whether proofs are exchanged; ``max_frame_octets`` of received frames.
+    ``title`` our system title, None when nothing is ciphered nor proven by GMAC; ``password`` LLS only.
+    ``ciphered`` whether APDUs are, ``general`` in which form; ``is_hls`` whether proofs are exchanged.
     """
 
     __slots__ = (
@@ -37,33 +42,43 @@ class Prepared:
         "context",
         "general",
         "is_hls",
-        "material",
         "max_frame_octets",
         "protection",
+        "title",
     )
 
-    def __init__(self, settings: ClientSettings) -> None:
-        check_client(settings)
-        self.ciphered = settings.ciphering is not Ciphering.NONE
-        self.general = settings.ciphering is Ciphering.GENERAL_GLO
-        self.is_hls = settings.mechanism >= Mechanism.HLS_AES
+    def __init__(
+        self,
+        mechanism: Mechanism,
+        ciphering: Ciphering,
+        protection: int,
+        title: bytes | None,
+        password: bytes | None,
+        max_pdu: int,
+        dedicated_key: bytes | None,
+    ) -> None:
+        self.ciphered = ciphering is not Ciphering.NONE
+        self.general = ciphering is Ciphering.GENERAL_GLO
+        self.is_hls = mechanism >= Mechanism.HLS_AES
         self.context = LN_CIPHERED_CONTEXT if self.ciphered else LN_CONTEXT
-        self.protection = int(settings.protection)
-        self.material = _material(settings)
-        self.max_frame_octets = min(settings.max_pdu + FRAME_SLACK_OCTETS, MAX_FRAME_OCTETS)
-        self._initiate = _initiate(settings, settings.dedicated_key)
-        self._initiate_again = _initiate(settings, None)
-        self._prepare_aarq(settings)
+        self.protection = protection
+        self.title = title
+        self.max_frame_octets = min(max_pdu + FRAME_SLACK_OCTETS, MAX_FRAME_OCTETS)
+        conformance = CONFORMANCE_OF[ciphering]
+        again = InitiateRequest(conformance=conformance, max_pdu=max_pdu)
+        first = InitiateRequest(conformance=conformance, max_pdu=max_pdu, dedicated_key=dedicated_key)
+        self._initiate, self._initiate_again = first.encode(), again.encode()
+        self._prepare_aarq(mechanism, password)
         self._prepare_rlrq()
 
-    def _prepare_aarq(self, settings: ClientSettings) -> None:
+    def _prepare_aarq(self, mechanism: Mechanism, password: bytes | None) -> None:
         head, body_octets = self._information(self._initiate)
         information = head + bytes(body_octets)
         aarq = Aarq(
             context=self.context,
-            mechanism=settings.mechanism,
-            calling_title=None if self.material is None else self.material.system_title,
-            authentication_value=bytes(CHALLENGE_OCTETS) if self.is_hls else settings.secret,
+            mechanism=mechanism,
+            calling_title=self.title,
+            authentication_value=bytes(CHALLENGE_OCTETS) if self.is_hls else password,
             user_information=information,
         ).encode()
         challenge_ends = len(aarq) - len(information) - _BEFORE_INFORMATION
@@ -81,7 +96,7 @@ class Prepared:
 
     def _information(self, initiate: bytes) -> tuple[bytes, int]:
         """The constant head of user information, and how many octets are filled in behind it."""
-        if not self.ciphered or self.material is None:
+        if not self.ciphered:
             return initiate, 0
         head = bytes([GLO_OF[INITIATE_REQUEST]]) + length_and_control(len(initiate), self.protection)
         tag = 0 if self.protection == ENCRYPTED else TAG_OCTETS
@@ -101,22 +116,26 @@ class Prepared:
         return self._rlrq_head
 
 
-def _initiate(settings: ClientSettings, dedicated_key: bytes | None) -> bytes:
-    return InitiateRequest(
-        conformance=CONFORMANCE_OF[settings.ciphering], max_pdu=settings.max_pdu, dedicated_key=dedicated_key
-    ).encode()
-
-
-def _material(settings: ClientSettings) -> SecurityMaterial | None:
-    if settings.ciphering is Ciphering.NONE and settings.mechanism is not Mechanism.HLS_GMAC:
-        return None
-    return settings.own
+_shared = lru_cache(maxsize=_KEPT)(Prepared)
 
 
 def prepared(settings: ClientSettings) -> Prepared:
-    """What ``settings`` come to; worked out at the first use and kept with them."""
-    if not settings.kept:
-        settings.kept.append(Prepared(settings))
-    kept = settings.kept[0]
-    assert isinstance(kept, Prepared)
-    return kept
+    """The constant octets for ``settings``. Raises LocalProtocolError for settings that cannot work."""
+    if settings.kept:
+        kept = settings.kept[0]
+        assert isinstance(kept, Prepared)
+        return kept
+    check_client(settings)
+    keyed = settings.ciphering is not Ciphering.NONE or settings.mechanism is Mechanism.HLS_GMAC
+    make = _shared if settings.dedicated_key is None else Prepared  # a dedicated key is kept nowhere
+    ready = make(
+        settings.mechanism,
+        settings.ciphering,
+        int(settings.protection),
+        settings.own.system_title if keyed and settings.own is not None else None,
+        settings.secret if settings.mechanism is Mechanism.LLS else None,
+        settings.max_pdu,
+        settings.dedicated_key,
+    )
+    settings.kept.append(ready)
+    return ready

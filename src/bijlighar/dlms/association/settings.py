@@ -80,7 +80,7 @@ class ClientSettings:
     dedicated_key: bytes | None = field(default=None, repr=False)
     padding: ChallengePadding = ChallengePadding.PKCS7
     kept: list[object] = field(default_factory=list, init=False, repr=False, compare=False)
-    """What ``prepared`` worked out; nobody else's business."""
+    """What these settings come to, once it was asked for (see ``prepared``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
