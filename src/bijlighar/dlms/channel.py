@@ -166,14 +166,7 @@ def length_and_control(size: int, protection: int) -> bytes:
 
 def check_length(apdu: bytes, offset: int) -> int:
     """The offset behind the length at ``offset``, which must cover all that follows and at least a header."""
-    length = apdu[offset] if len(apdu) > offset + 3 else 0x80
-    if length < 0x80:
-        offset += 1
-    elif length == 0x82:
-        length = apdu[offset + 1] << 8 | apdu[offset + 2]
-        offset += 3
-    else:
-        length, offset = read_length(apdu, offset)
+    length, offset = read_length(apdu, offset)
     if length != len(apdu) - offset:
         raise Truncated(f"a ciphered APDU announces {length} octets and has {len(apdu) - offset}")
     if length < HEADER_OCTETS:

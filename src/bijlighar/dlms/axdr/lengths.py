@@ -23,11 +23,13 @@ def read_length(octets: bytes, offset: int) -> tuple[int, int]:
     """``(length, offset behind it)``. Forms longer than need be are accepted: meters send them."""
     try:
         first = octets[offset]
+        if first < 0x80:
+            return first, offset + 1
+        if first == 0x82:
+            return octets[offset + 1] << 8 | octets[offset + 2], offset + 3
     except IndexError:
         raise Truncated("the octets end where a length should stand") from None
     offset += 1
-    if first < 0x80:
-        return first, offset
     size = first & 0x7F
     if not 1 <= size <= _MAX_LENGTH_OCTETS:
         raise Malformed(f"a length of {size} octets")

@@ -22,6 +22,7 @@ NORMAL, BLOCK, LIST = 1, 2, 3
 BLOCK_OVERHEAD = 12
 """Octets of a block's own header at most: tag, choice, invoke-id, last, number (4), choice, length (3)."""
 _BLOCK = Struct(">BBBBIB")
+_unpack_block = Struct(">3xBIB").unpack_from
 _NEXT = Struct(">BBBI")
 
 
@@ -141,7 +142,7 @@ def decode_get_response(apdu: bytes) -> GetAnswer | GetBlock:
 def split_block(apdu: bytes) -> tuple[bool, int, bytes | DataAccessResult]:
     """Of a get-response-with-block: whether it is the last, its number, its piece or why there is none."""
     try:
-        _, _, _, last, number, failed = _BLOCK.unpack_from(apdu)
+        last, number, failed = _unpack_block(apdu)
     except struct_error:
         raise Truncated("a get-response-with-block ends within its head") from None
     offset = _BLOCK.size
@@ -153,4 +154,4 @@ def split_block(apdu: bytes) -> tuple[bool, int, bytes | DataAccessResult]:
     held = len(apdu) - offset
     if length != held:
         raise (Truncated if length > held else TooLarge)(f"a block announces {length} octets and has {held}")
-    return bool(last), number, apdu[offset:]
+    return last != 0, number, apdu[offset:]
