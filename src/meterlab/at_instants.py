@@ -39,6 +39,12 @@ class Instants:
         """Energy measured since installation."""
         return self.registers.drawn_wh(self.meter, self.instants_s)
 
+    @property
+    def import_vah(self) -> Numbers:
+        """The apparent import register."""
+        apparent = self.registers.apparent(self.meter, self.drawn_wh)
+        return np.asarray(self.registers.start_wh(self.meter) + apparent)
+
     @cached_property
     def power_w(self) -> Numbers:
         """Active power of the running quarter hours."""
@@ -126,8 +132,8 @@ _AT_INSTANTS: dict[str, _Reader] = {
     "apparent-power": lambda v: Series(values=v.power_va),
     "active-power": lambda v: Series(values=v.power_w),
     "reactive-power": lambda v: Series(values=reactive(v.town, v.meter, v.power_w)),
-    "import-energy": lambda v: Series(values=v.registers.import_wh(v.meter, v.instants_s)),
-    "import-apparent": lambda v: Series(values=v.registers.import_vah(v.meter, v.instants_s)),
+    "import-energy": lambda v: Series(values=v.registers.start_wh(v.meter) + v.drawn_wh),
+    "import-apparent": lambda v: Series(values=v.import_vah),
     "export-energy": lambda v: Series(values=v.registers.export_wh(v.meter, v.instants_s)),
     "export-apparent": lambda v: Series(values=v.registers.export_wh(v.meter, v.instants_s)),
     "q1-energy": lambda v: Series(values=reactive(v.town, v.meter, v.drawn_wh)),

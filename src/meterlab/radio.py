@@ -68,13 +68,18 @@ class Outage:
 
 @dataclass(eq=False)
 class Radio:
-    """The radio of all meters. ``scale`` multiplies delays; ``failing`` float64[meter]: share of failed tries."""
+    """The radio of all meters. ``scale`` multiplies delays; ``failing`` float64[meter]: share of failed tries.
+
+    ``silent_hours`` by meter the share of town hours in which it never answers; ``unlucky`` by meter the share of
+    tries that fail each by itself, whatever its channel.
+    """
 
     town: Town
     kind: RadioKind = RadioKind.NONE
     scale: float = 1.0
     outages: list[Outage] = field(default_factory=list)
     silent_hours: dict[int, float] = field(default_factory=dict)
+    unlucky: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         meters = np.arange(len(self.town))
@@ -105,12 +110,15 @@ class Radio:
         return share > 0 and draws.uniform(self.town.seed, "silent-hour", meter, int(now_s // 3600))[0] < share
 
     def _fails(self, meter: int, now_s: float) -> bool:
-        rate = float(self.failing[meter])
+        rate = self.unlucky.get(meter, float(self.failing[meter]))
         if rate <= 0:
             return False
+        drawn = draws.uniform(self.town.seed, "try", meter, int(self.tries[meter]))[0]
+        if meter in self.unlucky:
+            return bool(drawn < rate)
         bad = draws.uniform(self.town.seed, "channel-bin", meter, int(now_s // _BIN_S))[0] < rate
         chance = _FAILS_IN_BAD_BIN if bad else rate * (1 - _FAILS_IN_BAD_BIN) / (1 - rate)
-        return bool(draws.uniform(self.town.seed, "try", meter, int(self.tries[meter]))[0] < chance)
+        return bool(drawn < chance)
 
     def delay_s(self, meter: int, *, woken: bool) -> float:
         """Seconds of the wall before the next answer leaves; ``woken``: the first one of a connection."""

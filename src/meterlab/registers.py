@@ -36,6 +36,8 @@ _FACTORY_TEST_WH = 400
 """Registers start below this: what the factory's test left in them."""
 
 _MONTHS_AT_ONCE = 12
+_HOMES_AT_ONCE = 8192  # a few megabytes of intermediate numbers
+_MOST_DAYS = 31
 _TABLES_KEPT = 4
 """35 days touch at most three months; one more while a month begins."""
 
@@ -63,7 +65,12 @@ class Registers:
         """Keep the midnights of the last ``days`` days and today for all homes; older tables go."""
         wanted = {month_of_day(day) for day in range(day_of(now_s) - days, day_of(now_s) + 1)}
         for month in sorted(m for m in wanted if m >= INSTALLED_MONTH and m not in self._midnights):
-            self._midnights[month] = self._month_midnights(self._homes, month).astype(np.uint32)
+            table = np.empty((self.town.consumers, _MOST_DAYS + 1), np.uint32)
+            for first in range(0, self.town.consumers, _HOMES_AT_ONCE):
+                homes = self._homes[first : first + _HOMES_AT_ONCE]
+                filled = self._month_midnights(homes, month)
+                table[first : first + len(homes), : filled.shape[1]] = filled
+            self._midnights[month] = table
         for month in sorted(self._midnights)[:-_TABLES_KEPT]:
             del self._midnights[month]
 

@@ -132,7 +132,7 @@ def _day(stage: Stage, text: str) -> int:
 
 def _bad_meter(stage: Stage, parameters: Parameters) -> None:
     meter = _meter(stage, parameters)
-    stage.radio.failing[meter] = _number(parameters["fails"], "fails")
+    stage.radio.unlucky[meter] = _number(parameters["fails"], "fails")
     stage.radio.silent_hours[meter] = _number(parameters["silent"], "silent")
 
 

@@ -131,6 +131,15 @@ def test_maximum_demand_is_that_of_its_half_hour(registers):
     assert summary.demand_end_s == ends[energy.argmax()]
 
 
+def test_a_running_month_is_the_same_however_often_it_was_looked_at(registers):
+    often, once = Demand(registers), Demand(registers)
+    for hours in range(0, 60, 5):
+        often.running(6, NOW - (60 - hours) * 3600)
+    assert often.running(6, NOW) == once.running(6, NOW)
+    assert often.running(6, NOW - 86_400) == once.running(6, NOW - 86_400)
+    assert often.running(6, NOW + 40 * 86_400) == Demand(registers).running(6, NOW + 40 * 86_400)
+
+
 def test_a_month_that_has_just_begun_has_no_demand(registers):
     begin = month_begin_s(2025 * 12 + 10)
     summary = Demand(registers).running(6, begin + 60)

@@ -73,6 +73,11 @@ def test_bad_meter_fails_six_tries_in_ten_and_some_hours_wholly():
     assert set(fates(lab, 5)) == {Fate.GOES_THROUGH}
 
 
+def test_bad_meter_fails_as_often_while_the_town_stands_still():
+    failed = [fate is not Fate.GOES_THROUGH for fate in fates(lab_with("bad-meter:silent=0"), 6, every_s=0)]
+    assert np.mean(failed) == pytest.approx(0.6, abs=0.06)
+
+
 def test_bad_tower_hour_is_one_hour_of_every_meter():
     lab = lab_with("bad-tower-hour:day=0:hour=20")
     begin = 1_763_908_200  # 2025-11-23 20:00 in Kolkata
