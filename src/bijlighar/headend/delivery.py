@@ -114,7 +114,11 @@ class Delivery:
 
     def _run(self) -> None:
         while (parcels := self._next()) is not None:
-            self._deliver(parcels)
+            try:
+                self._deliver(parcels)
+            except Exception as error:  # noqa: BLE001 (the outer edge of this thread, which must go on)
+                self._tell_trouble(f"delivery failed: {type(error).__name__}: {error}")
+                self._give_back(parcels)
             with self._changed:
                 self._octets -= sum(parcel.octets for parcel in parcels)
                 self._taken = 0
@@ -158,6 +162,11 @@ class Delivery:
             contacts = [replace(contact, outcome=Outcome.NOT_STORED, rows=0) for contact in contacts]
         readings = understood.readings if stored else []
         self._on_landed(Landed(stored=stored, readings=readings, contacts=contacts, results=understood.results))
+
+    def _give_back(self, parcels: list[Parcel]) -> None:
+        contacts = [replace(p.contact, outcome=Outcome.NOT_STORED) for p in parcels if p.contact is not None]
+        results = [ParcelResult(parcel=parcel) for parcel in parcels]
+        self._on_landed(Landed(stored=False, readings=[], contacts=contacts, results=results))
 
     def _deliver_apart(self, parcels: list[Parcel], error: Exception) -> None:
         if len(parcels) > 1:

@@ -12,15 +12,16 @@ import structlog
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.contacts import Contact, Outcome
 from bijlighar.cim.exchange import JobState, ReadJob, Unavailable
+from bijlighar.dlms.model import MeterModel
 from bijlighar.headend.alarms import Alarms
 from bijlighar.headend.clock import Clock
 from bijlighar.headend.decoding import Parcel
 from bijlighar.headend.delivery import Delivery
 from bijlighar.headend.fleet import Fleet
 from bijlighar.headend.jobs import JobDesk, OpenJob
-from bijlighar.headend.keys import KeysNotOpened
+from bijlighar.headend.keys import KeysNotOpened, MeterKeys
 from bijlighar.headend.layouts import LayoutBook
-from bijlighar.headend.reading import Errand, Gathered, Order, ProfileRead
+from bijlighar.headend.reading import Errand, Gathered, ProfileRead
 from bijlighar.headend.roster import Roster
 from bijlighar.headend.schedule import Priority, Task, Visit
 from bijlighar.headend.settling import Settling, Ticket
@@ -129,10 +130,17 @@ class Dispatcher:
         self._begin(visit, opened)
 
     def _begin(self, visit: Visit, opened: OpenJob | None) -> None:
-        group = self._group(visit.meter_id)
+        """Everything that the registry has to say is asked now, for it may change while the visit lasts."""
+        errand = self._errand(visit, opened)
         self._roster.begin(visit.meter_id)
+        try:
+            keys = self._fleet.keys(visit.meter_id)
+        except KeysNotOpened as error:
+            self._cannot(visit, opened, str(error))
+            return
+        group = errand.meter.group
         self._groups[group] += 1
-        task = asyncio.create_task(self._visit(visit, opened))
+        task = asyncio.create_task(self._visit(visit, opened, errand, keys))
         self._running.add(task)
         task.add_done_callback(lambda ended: self._ended(ended, group))
 
@@ -142,31 +150,30 @@ class Dispatcher:
         if not self._groups[group]:
             del self._groups[group]
 
-    async def _visit(self, visit: Visit, opened: OpenJob | None) -> None:
+    def _cannot(self, visit: Visit, opened: OpenJob | None, why: str) -> None:
+        _log.warning("meter cannot be visited", meter_id=visit.meter_id, cause=why)
+        self._settling.give_back(visit, opened, why)
+
+    async def _visit(self, visit: Visit, opened: OpenJob | None, errand: Errand, keys: MeterKeys) -> None:
         """Every way out either delivers a contact or gives the meter back for a later try."""
         gathered, started_s = Gathered(), self._clock.now()
-        orders: tuple[Order, ...] = ()
         try:
-            errand = self._errand(visit, opened)
-            orders = errand.orders
-            visited = await self._visitor.visit(errand, self._fleet.keys(visit.meter_id), gathered)
+            visited = await self._visitor.visit(errand, keys, gathered)
             self._alarms.set("counters", None)
         except Unavailable as error:
             self._alarms.set("counters", f"no invocation counters: {error.reason}")
             self._settling.give_back(visit, opened, error.reason)
             return
-        except (KeysNotOpened, NoSuchAssociation) as error:
-            _log.warning("meter cannot be visited", meter_id=visit.meter_id, cause=str(error))
-            self._settling.give_back(visit, opened, str(error))
+        except NoSuchAssociation as error:
+            self._cannot(visit, opened, str(error))
             return
         except asyncio.CancelledError:
             visited = _cut_short(gathered, Outcome.RESET, "stopped by the head-end")
         except Exception as error:  # noqa: BLE001 (the outer edge of a visit: told with its meter, never lost)
             _log.exception("visit failed by our own fault", meter_id=visit.meter_id)
             visited = _cut_short(gathered, Outcome.INCOMPLETE, f"fault of the head-end: {type(error).__name__}")
-        self._deliver(
-            Ticket(visit=visit, opened=opened, orders=orders, gathered=visited.gathered), visited, started_s
-        )
+        ticket = Ticket(visit=visit, opened=opened, orders=errand.orders, gathered=visited.gathered)
+        self._deliver(ticket, errand.model, visited, started_s)
 
     def _errand(self, visit: Visit, opened: OpenJob | None) -> Errand:
         meter_id, now_s = visit.meter_id, self._clock.now()
@@ -210,7 +217,7 @@ class Dispatcher:
 
         return deliver
 
-    def _deliver(self, ticket: Ticket, visited: Visited, started_s: float) -> None:
+    def _deliver(self, ticket: Ticket, model: MeterModel, visited: Visited, started_s: float) -> None:
         visit, gathered = ticket.visit, visited.gathered
         contact = Contact(
             meter_id=visit.meter_id,
@@ -227,7 +234,7 @@ class Dispatcher:
         )
         parcel = Parcel(
             meter_id=visit.meter_id,
-            model=self._fleet.model(visit.meter_id),
+            model=model,
             reads=() if ticket.opened is not None else tuple(gathered.reads),
             contact=contact,
             token=ticket,

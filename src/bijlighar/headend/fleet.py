@@ -1,6 +1,7 @@
 """The meters of this head-end: registry, sealed keys, models, firmware, what is held, and so what to order.
 
-``load`` and ``reload`` ask the store and therefore block; everything else works on what is in memory.
+``load`` and ``look_up`` ask the store and therefore block; everything else works on what is in memory. What was
+looked up in another thread counts only from ``apply`` on, so that nobody sees half of a change.
 """
 
 from __future__ import annotations
@@ -54,6 +55,17 @@ class FleetPorts:
     nameplates: Nameplates
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """The registry as it was looked up: readable meters, their sealed keys, and why the others are not."""
+
+    version: int
+    meters: dict[int, Meter]
+    sealed: dict[int, SealedKeys]
+    unreadable: dict[int, str]
+    firmware: dict[int, str]
+
+
 class Fleet:
     """All meters that can be read. ``unreadable`` tells of the others: meter_id → why."""
 
@@ -81,26 +93,40 @@ class Fleet:
 
     def load(self, now_s: float) -> None:
         """Everything from the store. Raises Unavailable."""
-        self.reload()
+        self.apply(self.look_up())
         for kind, days in ((ProfileKind.EVENT, WINDOW_DAYS), (ProfileKind.BILLING, 400)):
             window = Period(start_s=int(now_s) - days * _DAY_S, end_s=int(now_s) + AHEAD_S)
             self._seen.start_from(kind, *self._ports.held.held(kind, window), overlap_s=OVERLAP_S)
         for kind in _SLOTTED:
             self._hold_kept(kind, now_s)
 
-    def reload(self) -> None:
-        """Meters, keys and firmware as the registry has them now. Raises Unavailable."""
+    def look_up(self) -> Register:
+        """Meters, keys and firmware as the store has them now. Raises Unavailable."""
         version = self._ports.meters.version()
-        meters = self._ports.meters.meters()
-        self._sealed = {sealed.meter_id: sealed for sealed in self._ports.keys.sealed_keys()}
-        self.unreadable = {}
-        self.meters = {meter.meter_id: meter for meter in meters if self._is_readable(meter)}
-        for meter_id in self.meters.keys() - self.firmware.keys():
+        sealed = {keys.meter_id: keys for keys in self._ports.keys.sealed_keys()}
+        meters, unreadable = {}, {}
+        for meter in self._ports.meters.meters():
+            why = self._why_unreadable(meter, sealed)
+            if why is None:
+                meters[meter.meter_id] = meter
+            else:
+                unreadable[meter.meter_id] = why
+        firmware = {}
+        for meter_id in meters.keys() - self.firmware.keys():
             nameplate = self._ports.nameplates.nameplate(meter_id)
             if nameplate is not None:
-                self.firmware[meter_id] = nameplate.firmware
-        self._load_layouts()
-        self.version = version
+                firmware[meter_id] = nameplate.firmware
+        register = Register(
+            version=version, meters=meters, sealed=sealed, unreadable=unreadable, firmware=firmware
+        )
+        self._load_layouts(register)
+        return register
+
+    def apply(self, register: Register) -> None:
+        """From now on these are the meters."""
+        self.meters, self._sealed, self.unreadable = register.meters, register.sealed, register.unreadable
+        self.firmware = {**register.firmware, **self.firmware}
+        self.version = register.version
 
     def model(self, meter_id: int) -> MeterModel:
         """The model of a readable meter."""
@@ -169,23 +195,23 @@ class Fleet:
         """Whether older slots are missing that the meter has not been asked for."""
         return any(self._coverage(kind, meter_id, now_s).backlog(meter_id, now_s) for kind in _SLOTTED)
 
-    def _is_readable(self, meter: Meter) -> bool:
+    def _why_unreadable(self, meter: Meter, sealed: dict[int, SealedKeys]) -> str | None:
         try:
             if meter.model not in self._models:
                 self._models[meter.model] = self._load_model(meter.model)
-            self._keyring.unseal(self._sealed[meter.meter_id], meter.serial)
+            self._keyring.unseal(sealed[meter.meter_id], meter.serial)
         except LookupError as error:
-            known = meter.model in self._models
-            self.unreadable[meter.meter_id] = "has no keys" if known else str(error)
+            return "has no keys" if meter.model in self._models else str(error)
         except KeysNotOpened as error:
-            self.unreadable[meter.meter_id] = str(error)
-        return meter.meter_id not in self.unreadable
+            return str(error)
+        return None
 
-    def _load_layouts(self) -> None:
-        used = {(meter.model, self.firmware.get(meter.meter_id)) for meter in self.meters.values()}
-        for model, firmware in used:
-            if firmware is not None:
-                self._layouts.load(model, firmware, list(self._models[model].profiles))
+    def _load_layouts(self, register: Register) -> None:
+        firmware = {**register.firmware, **self.firmware}
+        used = {(meter.model, firmware.get(meter.meter_id)) for meter in register.meters.values()}
+        for model, version in used:
+            if version is not None:
+                self._layouts.load(model, version, list(self._models[model].profiles))
 
     def _hold_kept(self, kind: ProfileKind, now_s: float) -> None:
         window = Period(start_s=int(now_s) - (WINDOW_DAYS + 1) * _DAY_S, end_s=int(now_s) + AHEAD_S)

@@ -229,7 +229,7 @@ class HeadEnd:
     async def _poll_registry(self) -> None:
         try:
             if await self._in_ledger(self._meters.version) != self._fleet.version:
-                await self._in_ledger(self._fleet.reload)
+                self._fleet.apply(await self._in_ledger(self._fleet.look_up))
                 self._fleet_changed()
             self._alarms.set("registry", None)
         except Unavailable as error:

@@ -97,13 +97,21 @@ class Settling:
             self._publish("contacts", landed.contacts)
         contacts = iter(landed.contacts)
         for result in landed.results:
-            self._tell(result)
-            token = result.parcel.token
-            if isinstance(token, Ticket):
-                self._settle(token, result, next(contacts), stored=landed.stored, now_s=now_s)
-            elif isinstance(token, OpenJob) and landed.stored:
-                self._answered(result, now_s)
-                self._jobs.landed(token, result.rows)
+            contact = next(contacts) if result.parcel.contact is not None else None
+            try:
+                self._settle_parcel(result, contact, stored=landed.stored, now_s=now_s)
+            except Exception:  # noqa: BLE001 (the outer edge: told with its meter, which must not stay locked)
+                _log.exception("visit not settled by our own fault", meter_id=result.parcel.meter_id)
+                self._roster.release(result.parcel.meter_id)
+
+    def _settle_parcel(self, result: ParcelResult, contact: Contact | None, *, stored: bool, now_s: float) -> None:
+        self._tell(result)
+        token = result.parcel.token
+        if isinstance(token, Ticket) and contact is not None:
+            self._settle(token, result, contact, stored=stored, now_s=now_s)
+        elif isinstance(token, OpenJob) and stored:
+            self._answered(result, now_s)
+            self._jobs.landed(token, result.rows)
 
     def give_back(self, visit: Visit, opened: OpenJob | None, why: str) -> None:
         """The visit could not be made; nobody was called."""
