@@ -313,6 +313,16 @@ def test_a_head_ends_word_is_shown_with_its_alarms(client: Client, room: Control
     assert (health["headends_alive"], health["lag_s"]) == (1, 4000.5)
 
 
+def test_what_the_store_lost_is_an_alarm(client: Client, room: ControlRoom, tmp_path: Path) -> None:
+    for file in (tmp_path / "segments").rglob("*.parquet"):
+        file.unlink()
+    room.records.check()
+    room.store_alarms = room.records.alarms()
+    sign_in(client, "viewer")
+    codes = {alarm["code"] for alarm in client.get("/api/status").json()["alarms"]}
+    assert "segment-lost" in codes
+
+
 @pytest.mark.parametrize(
     "parts",
     [

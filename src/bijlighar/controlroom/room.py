@@ -35,6 +35,7 @@ from bijlighar.controlroom.throttle import SignInThrottle
 from bijlighar.headend.clock import Clock
 from bijlighar.headend.service import Heartbeat
 from bijlighar.records import Records
+from bijlighar.records.landing import Alarm
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -128,6 +129,7 @@ class ControlRoom:
         self.hub = FeedHub(self._snapshot, most_clients=settings.live_clients)
         self._sent_states = live.states(index.meter_id, clock.now())
         self.history_share: float | None = None
+        self.store_alarms: list[Alarm] = []
         self._trial_changed = False
         self._changed_jobs: dict[str, ReadJob] = {}
         self._flushes = 0
@@ -166,6 +168,7 @@ class ControlRoom:
             speed=self.speed(),
             town=self.settings.town,
             version=bijlighar.__version__,
+            stored=self.store_alarms,
         )
 
     def take(self, message: FeedMessage) -> None:
@@ -270,11 +273,12 @@ class ControlRoom:
                 _LOG.error("flush failed", exc_info=problem)
 
     async def keep_registry(self) -> None:
-        """Look for a changed registry for ever."""
+        """Look for a changed registry, and for alarms of the store, for ever."""
         while True:
             await asyncio.sleep(REGISTRY_S)
             try:
                 await self.refresh_registry()
+                self.store_alarms = await self.in_thread(self.records.alarms)
             except Unavailable as problem:
                 _LOG.warning("registry not read", reason=problem.reason)
 

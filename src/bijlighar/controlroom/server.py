@@ -17,6 +17,8 @@ from bijlighar.records import Records
 
 LARGEST_SOCKET_MESSAGE_OCTETS = 64_000
 """A subscription of 600 topics is about 9 kB."""
+REQUESTS_AT_ONCE = 500
+"""Besides the live feed; beyond it a request is answered 503 at once instead of waiting in the memory."""
 END_WITHIN_S = 2
 """Open pages keep their feed open; they are cut after this and connect again."""
 
@@ -72,6 +74,7 @@ def uvicorn_of(room: ControlRoom) -> uvicorn.Server:
             server_header=False,
             ws="websockets-sansio",
             ws_max_size=LARGEST_SOCKET_MESSAGE_OCTETS,
+            limit_concurrency=settings.live_clients + REQUESTS_AT_ONCE,
             timeout_graceful_shutdown=END_WITHIN_S,
         )
     )

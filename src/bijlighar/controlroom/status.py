@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
@@ -9,6 +11,8 @@ from bijlighar.controlroom.headend_watch import HeadEndWatch
 from bijlighar.controlroom.instants import iso
 from bijlighar.controlroom.live import LiveColumns
 from bijlighar.controlroom.registry_index import RegistryIndex
+from bijlighar.headend.alarms import Alarm
+from bijlighar.records.landing import Alarm as StoreAlarm
 
 
 class HeadEndStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,9 +59,11 @@ def status_of(
     speed: float,
     town: str,
     version: str,
+    stored: Sequence[StoreAlarm] = (),
 ) -> Status:
-    """The status at one moment. ``now_s`` of the utility's clock, ``wall_s`` monotonic."""
+    """The status at one moment. ``now_s`` of the utility's clock, ``wall_s`` monotonic, ``stored`` the store's."""
     meters = index.meter_id
+    alarms: list[Alarm | StoreAlarm] = [*watch.alarms(wall_s=wall_s, now_s=now_s), *stored]
     heard = np.count_nonzero(live.last_contact_ms[meters] >= live.day.start_s * 1000)
     tried = int(live.tried_today[meters].sum())
     succeeded = int(live.succeeded_today[meters].sum())
@@ -75,9 +81,6 @@ def status_of(
             HeadEndStatus(id=beat.owner, alive=alive, last_seen=iso(beat.now_s), lag_s=round(beat.lag_s, 1))
             for beat, alive in watch.beats(wall_s=wall_s)
         ],
-        alarms=[
-            AlarmStatus(code=alarm.code, since=iso(alarm.since_s), detail=alarm.detail)
-            for alarm in watch.alarms(wall_s=wall_s, now_s=now_s)
-        ],
+        alarms=[AlarmStatus(code=alarm.code, since=iso(alarm.since_s), detail=alarm.detail) for alarm in alarms],
         lag_s=watch.lag_s(wall_s=wall_s),
     )
