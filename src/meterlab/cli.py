@@ -161,12 +161,14 @@ def truth_command(
 ) -> None:
     """Print what a meter holds, one JSON object a row, without asking it over the air.
 
-    Give the same --town, --meters, --seed and --scene as `serve`. What was done to the running meter since (relay,
-    clock setting) is not known here.
+    Give the same --town, --meters, --seed and --scene as `serve`. Scenes that count days or hours from the start
+    need its --start too; with --clock the rows are those up to the clock's time. What was done to the running
+    meter since (relay, clock setting) is not known here.
     """
     try:
         now_s = _clock(clock, start, 1.0).now()
-        lab = _lab(town_named(town, seed, meters), now_s, scene, RadioKind.NONE, 1.0)
+        start_s = now_s if start is None else _instant(start)
+        lab = _lab(town_named(town, seed, meters), start_s, scene, RadioKind.NONE, 1.0)
         number = _meter_number(lab.town, meter)
         begin_s = INSTALLED_S if begin is None else int(_instant(begin))
         end_s = int(now_s) + 1 if end is None else int(_instant(end))

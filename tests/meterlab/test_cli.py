@@ -126,6 +126,15 @@ def test_truth_knows_every_kind(kind, count, channel):
     assert rows[0]["values"][channel] > 0
 
 
+def test_truth_plays_scenes_from_the_start_and_tells_rows_up_to_the_clock(tmp_path):
+    TownClock.create(tmp_path / "clock", start_s=NOW + 3 * 86_400, speed=0.0)
+    rows = truth("--meter", "0", "--clock", str(tmp_path / "clock"), "--scene", "missing-slots")
+    assert rows[-1]["stamp"] == "2025-11-26T12:00:00Z"
+    stamps = {row["stamp"] for row in rows}
+    assert "2025-11-22T08:30:00Z" in stamps  # the cut begins at 14:00 of the day before the start
+    assert "2025-11-22T09:30:00Z" not in stamps
+
+
 def test_truth_tells_events_and_nameplate():
     codes = [
         row["values"]["event_code"] for row in truth("--meter", "0", "--kind", "event", "--scene", "missing-slots")
