@@ -23,10 +23,15 @@ DAYS = 300
 GOAL_NS_PER_ROW = 30.0
 
 
-def ns_per_row(decode: Callable[[list[bytes]], object], buffers: list[bytes], rounds: int = ROUNDS) -> float:
+def ns_per_row(
+    decode: Callable[[list[bytes]], object],
+    buffers: list[bytes],
+    rounds: int,
+    rows_per_round: int = ROWS_PER_ROUND,
+) -> float:
     """The median over rounds, by process CPU time, after one round to warm up."""
     rows = ROWS * len(buffers)
-    repeat = max(1, ROWS_PER_ROUND // rows)
+    repeat = max(1, rows_per_round // rows)
     costs = []
     for _ in range(rounds + 1):
         begun = time.process_time_ns()
@@ -36,22 +41,23 @@ def ns_per_row(decode: Callable[[list[bytes]], object], buffers: list[bytes], ro
     return median(costs[1:])
 
 
-def run(rounds: int = ROUNDS) -> Report:
+def run(rounds: int = ROUNDS, numbers_of_meters: tuple[int, ...] = METERS) -> Report:
     """Measure."""
-    say(f"decode: making the days of {max(METERS)} meters")
-    own_day = [day_buffer(meter, meter % DAYS) for meter in range(max(METERS))]
-    same_day = [day_buffer(meter) for meter in range(max(METERS))]
+    most = max(numbers_of_meters)
+    say(f"decode: making the days of {most} meters")
+    own_day = [day_buffer(meter, meter % DAYS) for meter in range(most)]
+    same_day = [day_buffer(meter) for meter in range(most)]
     template = Template.learn(own_day[0], RULES)
     _check(template, own_day)
     by_meters, by_meters_same_day = {}, {}
-    for meters in METERS:
+    for meters in numbers_of_meters:
         own = round(ns_per_row(template.decode_rows, own_day[:meters], rounds), 1)
         same = round(ns_per_row(template.decode_rows, same_day[:meters], rounds), 1)
         by_meters[str(meters)], by_meters_same_day[str(meters)] = own, same
         say(f"decode: {meters} meters: {own} ns a row, all of the same day {same}")
     single_us = ns_per_row(template.decode_rows, own_day[:1], rounds) * ROWS / 1000
     general = _row_by_row(own_day[0])
-    general_us = ns_per_row(template.decode_rows, [general], rounds=3) * ROWS / 1000
+    general_us = ns_per_row(template.decode_rows, [general], rounds, ROWS) * ROWS / 1000
     say(f"decode: one buffer {single_us:.1f} us, row by row {general_us:.0f} us")
     worst = max(by_meters.values())
     return Report(

@@ -1,0 +1,1 @@
+"""Clients of other programs, each run by the interpreter of its own environment; never imported."""
