@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.contacts import Contact, Outcome
@@ -14,6 +15,7 @@ from bijlighar.cim.period import Period
 from bijlighar.records import Records
 from bijlighar.records.compaction import PIN_GRACE_S
 from bijlighar.records.manifest import Manifest
+from bijlighar.records.segment import SegmentDamaged
 
 KIND = ProfileKind.BLOCK_LOAD.value
 LANDED = date(2026, 6, 2)
@@ -133,6 +135,23 @@ def test_a_day_is_due_when_it_has_many_segments(records: Records, block_load) ->
     assert records.compaction.due() == [(KIND, LANDED)]
     assert records.compaction.tend() == 68
     assert records.compaction.due() == []
+
+
+def test_a_day_that_is_over_is_merged_whole(records: Records, block_load, day_s: int) -> None:
+    _land(records, block_load, 3)
+    assert records.compaction.due() == []
+    records.landing.land([block_load(range(1, 2), range(1), received_s=day_s + 2 * 86_400)], [])
+    assert records.compaction.due() == [(KIND, LANDED)]
+    assert records.compaction.tend() == 3
+
+
+def test_a_damaged_segment_stops_a_merge_once(records: Records, block_load, tmp_path: Path) -> None:
+    _land(records, block_load, 3)
+    _files(tmp_path)[1].write_bytes(b"PAR1")
+    with pytest.raises(SegmentDamaged):
+        records.compaction.compact_day(KIND, LANDED)
+    assert records.compaction.compact_day(KIND, LANDED) == 2
+    assert [alarm.code for alarm in records.alarms()] == ["segment-lost"]
 
 
 def test_last_rows_survive_a_compaction_between_two_looks(records: Records, block_load) -> None:

@@ -137,6 +137,7 @@ def test_a_locked_database_acknowledges_nothing_and_is_outlived(
                 records.landing.land([batch], [])
         assert len(_segments(tmp_path)) == 1, "however often it is tried, the disk of one call"
         assert records.readings.pin(BLOCKS).segments == ()
+        assert "readings-not-stored" in {alarm.code for alarm in records.alarms()}
         with pytest.raises(Unavailable, match="database"):
             records.keys.put_sealed_keys([SealedKeys(meter_id=1, sealed=b"")])
     records.landing.land([batch], [])
@@ -274,6 +275,14 @@ def test_an_owner_lives_until_it_is_gone(tmp_path: Path) -> None:
     owner.close()
     assert not is_alive(tmp_path, owner.name)
     assert not is_alive(tmp_path, "000001-nobody")
+
+
+def test_a_database_that_does_not_serve_is_an_alarm(records: Records, monkeypatch) -> None:
+    def refuse() -> None:
+        raise Unavailable("the records database cannot be reached")
+
+    monkeypatch.setattr(records.manifest, "losses", refuse)
+    assert [alarm.code for alarm in records.alarms()] == ["records-unavailable"]
 
 
 def test_what_a_killed_process_left_is_forgotten(records_url: str, tmp_path: Path) -> None:

@@ -193,6 +193,8 @@ def test_a_large_segment_is_read_by_row_groups(records: Records, day: Period) ->
         ProfileKind.BLOCK_LOAD, [0, 2_000], Period(start_s=day.start_s, end_s=day.start_s + 1)
     )
     assert found.channels["import_wh"].tolist() == [0, 2_000 * 48]
+    gap = Period(start_s=day.start_s + 1, end_s=day.start_s + 2)
+    assert len(records.readings.rows(ProfileKind.BLOCK_LOAD, 7, gap)) == 0
 
 
 @given(rows=st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))

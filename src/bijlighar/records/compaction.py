@@ -21,7 +21,7 @@ from bijlighar.records.arrow_columns import comparable, differs_from_row_before
 from bijlighar.records.database import Database
 from bijlighar.records.landing import Landing
 from bijlighar.records.manifest import Manifest
-from bijlighar.records.segment import Segment
+from bijlighar.records.segment import Segment, SegmentDamaged
 from bijlighar.records.segment_reader import SegmentReader
 
 SMALL_SEGMENT_ROWS = 1_000_000
@@ -50,6 +50,7 @@ class Compaction:
         landing: Landing,
         *,
         root: Path,
+        examine: Callable[[str], bool],
         wall: Callable[[], float],
     ) -> None:
         self._database = database
@@ -57,16 +58,21 @@ class Compaction:
         self._reader = reader
         self._landing = landing
         self._root = root
+        self._examine = examine
         self._wall = wall
 
     def due(self) -> list[tuple[str, date]]:
-        """Kinds and landing days that are worth merging, oldest first; today's too."""
+        """Kinds and landing days that are worth merging, oldest first.
+
+        Days that are over, and the newest one when it has many segments.
+        """
         return self._manifest.crowded(DUE_SEGMENTS)
 
     def tend(self) -> int:
         """Merge what is due and sweep; returns how many segments were merged away. Cheap when nothing is due.
 
-        For a thread of one process, every minute. Raises SegmentDamaged, Unavailable.
+        For a thread of one process, every minute. Raises SegmentDamaged (and marks it, so that the
+        next call goes on), Unavailable.
         """
         merged = sum(self.compact_day(kind, day) for kind, day in self.due())
         self.sweep()
@@ -99,7 +105,11 @@ class Compaction:
         if len(segments) < 2:
             return 0
         ordered = sorted(segments, key=lambda s: (s.landing_order, s.segment_id))
-        table = merged_table([self._reader.table(segment) for segment in ordered])
+        try:
+            table = merged_table([self._reader.table(segment) for segment in ordered])
+        except SegmentDamaged as fault:
+            self._examine(fault.file)
+            raise
         new = self._landing.write(table, day, landing_order=ordered[-1].landing_order)
         if not self._manifest.replace(ordered, new, now_s=int(self._wall())):
             (self._root / new.file).unlink(missing_ok=True)  # another compaction was quicker

@@ -51,7 +51,7 @@ class LastRows:
         """The newest row of every meter, by meter."""
         with self._lock:
             self._catch_up()
-            return dict(self._columns)
+            return {name: column.copy() for name, column in self._columns.items()}
 
     def _catch_up(self) -> None:
         generation = 0

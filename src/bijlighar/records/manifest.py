@@ -137,11 +137,13 @@ class Manifest:
         return {date.fromisoformat(day): count for day, count in rows}
 
     def crowded(self, least: int) -> list[tuple[str, date]]:
-        """Kinds and landing days that have at least so many segments, oldest day first."""
-        query = select(_kept.c.kind, _kept.c.day).where(_LIVE).group_by(_kept.c.kind, _kept.c.day)
-        query = query.having(func.count() >= least).order_by(_kept.c.day, _kept.c.kind)
+        """Kinds and landing days with at least so many segments, or with several and over; oldest day first."""
+        newest = select(func.max(_kept.c.day)).where(_LIVE).scalar_subquery()
+        many = or_(func.count() >= least, and_(func.count() > 1, _kept.c.day < newest))
+        query = select(_kept.c.kind, _kept.c.day).where(_LIVE).group_by(_kept.c.kind, _kept.c.day).having(many)
         with self._database.read() as connection:
-            return [(kind, date.fromisoformat(day)) for kind, day in connection.execute(query)]
+            rows = connection.execute(query.order_by(_kept.c.day, _kept.c.kind)).all()
+        return [(kind, date.fromisoformat(day)) for kind, day in rows]
 
     def losses(self) -> list[Loss]:
         """Segments that were acknowledged and are gone or damaged, longest known first."""

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 from zoneinfo import ZoneInfo
 
+from bijlighar.cim.exchange import Unavailable
 from bijlighar.cim.period import KOLKATA
 from bijlighar.records.audit import Audit
 from bijlighar.records.compaction import Compaction
@@ -70,11 +71,14 @@ class Records:
             raise
         reader, manifest = SegmentReader(root), Manifest(self._database)
         self._recovery = Recovery(self._database, manifest, root, owners, now)
+        self._now = now
         self.manifest = manifest
         self.registry = Registry(self._database, now)
         self.landing = Landing(manifest, files(root), self._owner, now=now, zone=zone)
         self.readings = Readings(manifest, reader, examine=self._recovery.examine, now=now, zone=zone)
-        self.compaction = Compaction(self._database, manifest, reader, self.landing, root=root, wall=wall)
+        self.compaction = Compaction(
+            self._database, manifest, reader, self.landing, root=root, examine=self._recovery.examine, wall=wall
+        )
         self.counters = Counters(self._database)
         self.keys = KeyBox(self._database, now)
         self.layouts = Layouts(self._database, now)
@@ -97,14 +101,22 @@ class Records:
         return self.recovered
 
     def alarms(self) -> list[Alarm]:
-        """What the operator must see of the store: a store that refuses, lost segments, unreadable files."""
+        """What the operator must see of the store: a store that refuses, lost segments, unreadable files.
+
+        Does not raise Unavailable: a database that does not serve is an alarm of its own.
+        """
+        try:
+            losses = self.manifest.losses()
+        except Unavailable as refusal:
+            away = Alarm(code="records-unavailable", since_s=int(self._now()), detail=refusal.reason)
+            return [*self.landing.alarms, away]
         lost = [
             Alarm(
                 code="segment-lost",
                 since_s=loss.since_s,
                 detail=f"{loss.rows} rows of {loss.kind} in {loss.file}: {loss.reason}",
             )
-            for loss in self.manifest.losses()
+            for loss in losses
         ]
         unreadable = [
             Alarm(code="segment-unreadable", since_s=0, detail=f"{file} was never acknowledged and cannot be read")

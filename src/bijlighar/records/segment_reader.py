@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,13 +15,14 @@ from numpy.typing import NDArray
 from bijlighar.cim.period import Period
 from bijlighar.records.arrow_columns import integers
 from bijlighar.records.files import unavailable_when_disk_refuses
+from bijlighar.records.remembered import Remembered
 from bijlighar.records.segment import KEY_COLUMNS, Segment, SegmentDamaged
 
 Columns = dict[str, NDArray[np.int64]]
 """Equal-length int64 columns by name, MISSING where nothing was told; the first three are KEY_COLUMNS."""
 
 REMEMBERED_OCTETS = 64 * 2**20
-"""Room for the small segments of a day of a trial (17,280 calls of 12 rows), small beside the process."""
+"""Room for the small segments of a day of a trial (17,280 calls of 12 rows); readings and contacts each."""
 
 SMALL_ROWS = 4_096
 """A segment up to this many rows is read whole and remembered: opening it costs more than decoding it."""
@@ -34,16 +33,17 @@ class SegmentReader:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._lock = threading.Lock()
-        self._remembered: OrderedDict[str, Columns] = OrderedDict()
-        self._octets = 0
+        self._columns = Remembered[Columns](REMEMBERED_OCTETS, _octets)
+        self._contacts = Remembered[pa.Table](REMEMBERED_OCTETS, lambda table: table.nbytes)
 
-    def table(self, segment: Segment, columns: Sequence[str] | None = None) -> pa.Table:
+    def table(self, segment: Segment) -> pa.Table:
         """The whole segment. Raises SegmentDamaged."""
-        return self._read(segment, columns=columns, period=None, meters=None)
+        return self._read(segment, columns=None, period=None, meters=None)
 
     def contacts(self, segment: Segment, period: Period, meters: tuple[int, int] | None) -> pa.Table:
         """Contacts: all wanted ones, and possibly others. Raises SegmentDamaged."""
+        if segment.rows <= SMALL_ROWS:
+            return self._contacts.get(segment.segment_id, lambda: self.table(segment))
         return self._read(segment, columns=None, period=period, meters=meters)
 
     def columns(
@@ -61,10 +61,7 @@ class SegmentReader:
         if segment.rows > SMALL_ROWS:
             wanted = None if channels is None else [*KEY_COLUMNS, *channels]
             return _to_numpy(self._read(segment, columns=wanted, period=period, meters=meters))
-        found = self._recall(segment.segment_id)
-        if found is None:
-            found = _to_numpy(self._read(segment, columns=None, period=None, meters=None))
-            self._remember(segment.segment_id, found)
+        found = self._columns.get(segment.segment_id, lambda: _to_numpy(self.table(segment)))
         if channels is None:
             return found
         return {name: found[name] for name in (*KEY_COLUMNS, *channels) if name in found}
@@ -94,23 +91,6 @@ class SegmentReader:
             raise SegmentDamaged(file=segment.file, reason="the file is missing") from fault
         except (pa.ArrowException, OSError) as fault:
             raise SegmentDamaged(file=segment.file, reason=f"the file cannot be read: {fault}") from fault
-
-    def _recall(self, segment_id: str) -> Columns | None:
-        with self._lock:
-            found = self._remembered.get(segment_id)
-            if found is not None:
-                self._remembered.move_to_end(segment_id)
-            return found
-
-    def _remember(self, segment_id: str, columns: Columns) -> None:
-        with self._lock:
-            if segment_id in self._remembered:
-                return
-            self._remembered[segment_id] = columns
-            self._octets += _octets(columns)
-            while self._octets > REMEMBERED_OCTETS:
-                _, oldest = self._remembered.popitem(last=False)
-                self._octets -= _octets(oldest)
 
 
 def _whole(path: Path, segment: Segment) -> pa.BufferReader:
