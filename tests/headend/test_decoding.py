@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.readings import MISSING
@@ -111,3 +112,34 @@ def test_profiles_of_one_parcel_are_told_apart():
     kinds = {batch.kind: len(batch) for batch in result.readings}
     assert kinds == {ProfileKind.BLOCK_LOAD: 5, ProfileKind.EVENT: 1}
     assert result.results[0].rows == 6
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        pytest.param(b"\x01\x01" * 5_000 + b"\x00", id="deeply nested"),
+        pytest.param(bytes.fromhex("13020002 1206"), id="never ending"),
+        pytest.param(bytes.fromhex("01820fff") + b"\x13\x02\x00\x02\x12\x06" * 100, id="never ending within"),
+        pytest.param(b"\x01\x84\x7f\xff\xff\xff" + bytes(100), id="announces two thousand million rows"),
+        pytest.param(b"\x09\x84\x7f\xff\xff\xff", id="announces a huge string"),
+        pytest.param(bytes.fromhex("0f01"), id="no array"),
+        pytest.param(buffer(axdr.u8(1), axdr.u8(2)), id="rows that are no rows"),
+        pytest.param(blocks(48)[:-7], id="cut short"),
+        pytest.param(blocks(48) + b"\x00", id="octets behind the end"),
+    ],
+)
+def test_absurd_answers_are_told_and_cost_nothing_else(octets):
+    result = understood(parcel(1, ("block-load", octets)), parcel(2, ("block-load", blocks(48))))
+    assert result.results[0].faults["block-load"]
+    assert [one.rows for one in result.results] == [0, 48]
+
+
+def test_log_rows_with_an_impossible_time_are_kept_apart_once():
+    seen = SeenRows()
+    log = buffer(event_row("event-power", 946_684_900, 101), event_row("event-power", 946_684_950, 102))
+    first = understood(parcel(1, ("event-power", log)), seen=seen)
+    assert first.quarantined[0].reasons == ("long-past", "long-past")
+    seen.note_apart(first.quarantined[0].readings)
+    again = understood(parcel(1, ("event-power", log)), seen=seen)
+    assert again.quarantined == []
+    assert again.results[0].apart == {"long-past": 2}

@@ -112,7 +112,8 @@ def test_what_falls_due_soon_goes_along():
     state.due_s[:] = NEVER
     ask_for(state, 0, Task.BLOCK_LOAD, MIDNIGHT_S)
     ask_for(state, 0, Task.EVENT, MIDNIGHT_S + 29)
-    ask_for(state, 0, Task.DAILY, MIDNIGHT_S + 31)
+    ask_for(state, 0, Task.CLOCK, MIDNIGHT_S + 31)
+    ask_for(state, 0, Task.DAILY, MIDNIGHT_S + 1)  # its row is not there before its time
     assert plan(MIDNIGHT_S, state, settings, 1)[0].tasks == {Task.BLOCK_LOAD, Task.EVENT}
 
 
@@ -167,6 +168,13 @@ def test_the_next_moment_is_the_earliest_due():
     assert next_moment_s(state) == state.due_s[Task.BLOCK_LOAD].min()
     state.busy[:] = True
     assert next_moment_s(state) == NEVER
+
+
+def test_what_fell_due_while_a_slow_visit_lasted_is_due():
+    state = settled(1, MIDNIGHT_S)
+    began_s = MIDNIGHT_S + 1790
+    succeeded(state, 0, frozenset({Task.BLOCK_LOAD}), began_s, BLOCKS_ONLY)
+    assert MIDNIGHT_S + 1860 <= state.due_s[Task.BLOCK_LOAD, 0] < MIDNIGHT_S + 1860 + 600
 
 
 def test_a_changed_registry_keeps_what_is_known_of_the_meters_that_stay():

@@ -9,7 +9,11 @@ from bijlighar.cim.exchange import JobState, Unavailable
 from bijlighar.cim.period import Period
 from bijlighar.dlms import axdr
 from bijlighar.dlms.clock import decode_instant
+from bijlighar.dlms.xdlms import DataAccessResult
+from bijlighar.headend import visitor as visitor_module
+from bijlighar.headend.fleet import Fleet
 from bijlighar.headend.schedule import Cadence, Task
+from bijlighar.headend.visitor import Visitor
 
 from .fakes import KEYS
 from .harness import Town, all_well, serial_of
@@ -50,6 +54,7 @@ def test_a_new_meter_is_read_whole_and_landed():
             assert first.purpose == "instantaneous+block-load+daily+billing+event+nameplate+clock"
             assert (first.clock_offset_ms, first.signal_dbm, first.attempt) == (0, -87, 1)
             assert first.rows > 100
+            await town.until(lambda: 1 in store.plates and len(store.kept_layouts) > 8)
             assert store.plates[1].serial == serial_of(1)
             assert ("is15959-d1", "F1.0", "block-load") in store.kept_layouts
             assert meter.most_open == 1
@@ -366,18 +371,100 @@ def test_lag_tells_how_far_behind_the_schedule_is():
     uvloop.run(main())
 
 
-def test_no_log_line_holds_a_key(capsys):
+def _breaks(settings):
+    raise RuntimeError(f"a fault with {settings} in its message and secrets in the variables around it")
+
+
+def test_no_log_line_holds_a_key(capsys, monkeypatch):
     async def main():
         async with Town(2, serial="KP999999") as town:
             await town.contacts(2)
         async with Town(2) as town:
             town.meters[2].hang_after = 3
             await town.contacts(2)
+        monkeypatch.setattr(visitor_module, "ClientAssociation", _breaks)
+        async with Town() as town:
+            await town.contacts(1)
 
     uvloop.run(main())
     told = "".join(capsys.readouterr())
     assert "contact" in told
+    assert "RuntimeError" in told
     for key in (KEYS.encryption_key, KEYS.authentication_key, KEYS.reader_secret, KEYS.setting_secret):
         assert key.decode() not in told
         assert key.hex() not in told
         assert repr(key)[2:-1] not in told
+
+
+def test_a_meter_that_leaves_the_registry_during_its_visit_troubles_nobody():
+    async def main():
+        async with Town(2, schedule=ONLY_BLOCKS, late_s=0.05) as town:
+            await town.until(lambda: town.meters[2].open_now == 1)
+            del town.store.registry[2]
+            town.store.registry_version += 1
+            await town.until(lambda: town.news.get("heartbeat") and town.news["heartbeat"][-1].meters == 1)
+            await town.contacts(2)
+            assert all_well(town)
+            await town.pass_time(1900)
+            assert max(town.store.starts(BLOCK, 1)) == NOON_S
+
+    uvloop.run(main())
+
+
+def test_a_fault_of_our_own_is_told_with_its_meter_and_the_others_go_on(monkeypatch):
+    whole = Visitor.visit
+
+    async def breaks(self, errand, keys, gathered):
+        if errand.meter.meter_id == 2:
+            raise ZeroDivisionError
+        return await whole(self, errand, keys, gathered)
+
+    monkeypatch.setattr(Visitor, "visit", breaks)
+
+    async def main():
+        async with Town(3, schedule=ONLY_BLOCKS) as town:
+            await town.quiet()
+            assert town.outcomes(2) == [Outcome.INCOMPLETE]
+            assert [c.detail for c in town.store.contacts if c.meter_id == 2] == [
+                "fault of the head-end: ZeroDivisionError"
+            ]
+            assert set(town.outcomes(1) + town.outcomes(3)) == {Outcome.OK}
+            monkeypatch.setattr(Visitor, "visit", whole)
+            await town.pass_time(1900)
+            assert max(town.store.starts(BLOCK, 2)) == NOON_S
+
+    uvloop.run(main())
+
+
+def test_a_profile_that_the_meter_refuses_is_not_asked_for_all_the_time():
+    async def main():
+        async with Town(schedule=ONLY_BLOCKS) as town:
+            town.meters[1].objects[buffer_ref("block-load")] = DataAccessResult.HARDWARE_FAULT
+            await town.quiet()
+            assert town.outcomes() == [Outcome.INCOMPLETE]
+            assert town.store.contacts[0].detail == "block-load hardware-fault"
+            await town.pass_time(60)
+            await town.pass_time(60)
+            assert town.outcomes() == [Outcome.INCOMPLETE] * 2
+
+    uvloop.run(main())
+
+
+def test_a_fault_while_settling_does_not_lock_the_meter(monkeypatch):
+    whole = Fleet.backlog
+    broken = [True]
+
+    def breaks(self, meter_id, now_s):
+        if broken.pop() if broken else False:
+            raise ZeroDivisionError
+        return whole(self, meter_id, now_s)
+
+    monkeypatch.setattr(Fleet, "backlog", breaks)
+
+    async def main():
+        async with Town(schedule=ONLY_BLOCKS) as town:
+            await town.quiet()
+            await town.pass_time(1900)
+            assert max(town.store.starts(BLOCK, 1)) == NOON_S
+
+    uvloop.run(main())

@@ -28,6 +28,9 @@ from bijlighar.headend.translate import Quarantined, Translated, translate
 MOST_TEMPLATES = 4096
 """Models x firmwares x profiles of a large fleet are some hundreds; beyond this something invents layouts."""
 
+_LOGGED = (ProfileKind.EVENT, ProfileKind.BILLING)
+"""Kinds without slots: their rows come again with every reading."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
@@ -148,14 +151,17 @@ def _understand_group(
     if fresh.any():
         understood.readings.append(_selected(translated.readings, fresh))
     if translated.quarantined is not None:
-        understood.quarantined.append(translated.quarantined)
+        apart = translated.quarantined.readings
+        fresh_apart = np.ones(len(apart), bool) if order.kind not in _LOGGED else seen.fresh_apart(apart)
+        if fresh_apart.any():
+            understood.quarantined.append(_selected_apart(translated.quarantined, fresh_apart))
 
 
 def _fresh_rows(
     translated: Translated, members: list[tuple[ParcelResult, ProfileRead]], seen: SeenRows
 ) -> NDArray[np.bool_]:
     readings = translated.readings
-    if readings.kind not in (ProfileKind.EVENT, ProfileKind.BILLING):
+    if readings.kind not in _LOGGED:
         return np.ones(len(readings), bool)
     repeat = np.array([result.parcel.repeat for result, _ in members], bool)
     return repeat[translated.buffer_index] | seen.fresh(readings)
@@ -201,4 +207,12 @@ def _selected(readings: ReadingBatch, chosen: NDArray[np.bool_]) -> ReadingBatch
         start_s=readings.start_s[chosen],
         received_s=readings.received_s[chosen],
         channels={name: column[chosen] for name, column in readings.channels.items()},
+    )
+
+
+def _selected_apart(apart: Quarantined, chosen: NDArray[np.bool_]) -> Quarantined:
+    return Quarantined(
+        readings=_selected(apart.readings, chosen),
+        reasons=tuple(reason for reason, keep in zip(apart.reasons, chosen, strict=True) if keep),
+        buffer_index=apart.buffer_index[chosen],
     )

@@ -19,6 +19,7 @@ from bijlighar.cim.readings import ReadingBatch
 from bijlighar.headend.decoding import Parcel, ParcelResult, Templates, Understood, understand
 from bijlighar.headend.ports import Landing
 from bijlighar.headend.seen import SeenRows
+from bijlighar.headend.translate import Quarantined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,7 @@ class Landed:
 
     stored: bool
     readings: list[ReadingBatch]
+    quarantined: list[Quarantined]
     contacts: list[Contact]
     results: list[ParcelResult]
 
@@ -160,13 +162,19 @@ class Delivery:
         stored = self._store(understood, contacts)
         if not stored:
             contacts = [replace(contact, outcome=Outcome.NOT_STORED, rows=0) for contact in contacts]
-        readings = understood.readings if stored else []
-        self._on_landed(Landed(stored=stored, readings=readings, contacts=contacts, results=understood.results))
+        landed = Landed(
+            stored=stored,
+            readings=understood.readings if stored else [],
+            quarantined=understood.quarantined if stored else [],
+            contacts=contacts,
+            results=understood.results,
+        )
+        self._on_landed(landed)
 
     def _give_back(self, parcels: list[Parcel]) -> None:
         contacts = [replace(p.contact, outcome=Outcome.NOT_STORED) for p in parcels if p.contact is not None]
         results = [ParcelResult(parcel=parcel) for parcel in parcels]
-        self._on_landed(Landed(stored=False, readings=[], contacts=contacts, results=results))
+        self._on_landed(Landed(stored=False, readings=[], quarantined=[], contacts=contacts, results=results))
 
     def _deliver_apart(self, parcels: list[Parcel], error: Exception) -> None:
         if len(parcels) > 1:
@@ -179,7 +187,7 @@ class Delivery:
         ]
         stored = self._store(Understood(readings=[], quarantined=[], results=[]), contacts)
         results = [ParcelResult(parcel=parcel, faults={"all": [word]}) for parcel in parcels]
-        self._on_landed(Landed(stored=stored, readings=[], contacts=contacts, results=results))
+        self._on_landed(Landed(stored=stored, readings=[], quarantined=[], contacts=contacts, results=results))
 
     def _store(self, understood: Understood, contacts: list[Contact]) -> bool:
         """Land, however long it takes; False when stopped meanwhile or when our own code fails again and again."""

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from traceback import format_exc  # unlike a log's own trace it never shows local variables, which hold keys
 
 import structlog
 
@@ -131,6 +132,7 @@ class Dispatcher:
 
     def _begin(self, visit: Visit, opened: OpenJob | None) -> None:
         """Everything that the registry has to say is asked now, for it may change while the visit lasts."""
+        started_s = self._clock.now()
         errand = self._errand(visit, opened)
         self._roster.begin(visit.meter_id)
         try:
@@ -140,7 +142,7 @@ class Dispatcher:
             return
         group = errand.meter.group
         self._groups[group] += 1
-        task = asyncio.create_task(self._visit(visit, opened, errand, keys))
+        task = asyncio.create_task(self._visit(visit, opened, errand, keys, started_s))
         self._running.add(task)
         task.add_done_callback(lambda ended: self._ended(ended, group))
 
@@ -154,9 +156,11 @@ class Dispatcher:
         _log.warning("meter cannot be visited", meter_id=visit.meter_id, cause=why)
         self._settling.give_back(visit, opened, why)
 
-    async def _visit(self, visit: Visit, opened: OpenJob | None, errand: Errand, keys: MeterKeys) -> None:
+    async def _visit(
+        self, visit: Visit, opened: OpenJob | None, errand: Errand, keys: MeterKeys, started_s: float
+    ) -> None:
         """Every way out either delivers a contact or gives the meter back for a later try."""
-        gathered, started_s = Gathered(), self._clock.now()
+        gathered = Gathered()
         try:
             visited = await self._visitor.visit(errand, keys, gathered)
             self._alarms.set("counters", None)
@@ -170,10 +174,16 @@ class Dispatcher:
         except asyncio.CancelledError:
             visited = _cut_short(gathered, Outcome.RESET, "stopped by the head-end")
         except Exception as error:  # noqa: BLE001 (the outer edge of a visit: told with its meter, never lost)
-            _log.exception("visit failed by our own fault", meter_id=visit.meter_id)
+            _log.error("visit failed by our own fault", meter_id=visit.meter_id, trace=format_exc())
             visited = _cut_short(gathered, Outcome.INCOMPLETE, f"fault of the head-end: {type(error).__name__}")
-        ticket = Ticket(visit=visit, opened=opened, orders=errand.orders, gathered=visited.gathered)
-        self._deliver(ticket, errand.model, visited, started_s)
+        ticket = Ticket(
+            visit=visit,
+            started_s=started_s,
+            opened=opened,
+            orders=errand.orders,
+            gathered=visited.gathered,
+        )
+        self._deliver(ticket, errand.model, visited)
 
     def _errand(self, visit: Visit, opened: OpenJob | None) -> Errand:
         meter_id, now_s = visit.meter_id, self._clock.now()
@@ -217,11 +227,11 @@ class Dispatcher:
 
         return deliver
 
-    def _deliver(self, ticket: Ticket, model: MeterModel, visited: Visited, started_s: float) -> None:
+    def _deliver(self, ticket: Ticket, model: MeterModel, visited: Visited) -> None:
         visit, gathered = ticket.visit, visited.gathered
         contact = Contact(
             meter_id=visit.meter_id,
-            started_ms=int(started_s * 1000),
+            started_ms=int(ticket.started_s * 1000),
             purpose=_purpose(ticket),
             outcome=visited.outcome,
             attempt=visit.attempt,

@@ -186,6 +186,11 @@ class Fleet:
         elif readings.kind in (ProfileKind.EVENT, ProfileKind.BILLING):
             self._seen.note(readings)
 
+    def kept_apart(self, readings: ReadingBatch) -> None:
+        """These rows are durable in quarantine."""
+        if readings.kind in (ProfileKind.EVENT, ProfileKind.BILLING):
+            self._seen.note_apart(readings)
+
     def answered(self, meter_id: int, kind: ProfileKind, asked: Period | None, now_s: float) -> None:
         """The meter has given what it has of ``asked``, and it was held."""
         if kind in _SLOTTED and asked is not None and meter_id in self.meters:

@@ -89,7 +89,7 @@ class Gathered:
     """What a visit has brought so far.
 
     ``finished`` profiles of which every range was answered; ``refused`` those that the meter would not give, and
-    why; ``remarks`` oddities for the contact's detail.
+    why; ``remarks`` oddities for the contact's detail; ``whole`` once everything was asked.
     """
 
     clock: ClockReading | None = None
@@ -100,6 +100,7 @@ class Gathered:
     finished: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    whole: bool = False
 
     @property
     def clock_offset_ms(self) -> int | None:
@@ -151,6 +152,7 @@ def read_meter(errand: Errand, gathered: Gathered) -> Script[None]:
             gathered.finished.add(order.profile)
         except ReadRefused as refusal:
             gathered.refused[order.profile] = refusal.result
+    gathered.whole = True
 
 
 def _read_profile(errand: Errand, firmware: str, order: Order, gathered: Gathered) -> Script[None]:

@@ -58,16 +58,24 @@ class Roster:
         if meter_id in self._rows:
             self._state.busy[self._rows[meter_id]] = False
 
-    def succeeded(self, meter_id: int, tasks: frozenset[Task], now_s: float) -> None:
-        """All tasks are done, and the meter answers well."""
+    def succeeded(self, meter_id: int, tasks: frozenset[Task], started_s: float) -> None:
+        """All tasks of a visit that began at ``started_s`` are done, and the meter answers well."""
         if meter_id in self._rows:
-            succeeded(self._state, self._rows[meter_id], tasks, now_s, self._settings)
+            succeeded(self._state, self._rows[meter_id], tasks, started_s, self._settings)
 
-    def failed(self, meter_id: int, tasks: frozenset[Task], now_s: float, *, but: frozenset[Task]) -> None:
-        """The visit failed after the tasks ``but`` were done."""
+    def failed(
+        self,
+        meter_id: int,
+        tasks: frozenset[Task],
+        now_s: float,
+        *,
+        but: frozenset[Task] = frozenset(),
+        started_s: float = 0.0,
+    ) -> None:
+        """The visit, which began at ``started_s``, failed after the tasks ``but`` were done."""
         if meter_id in self._rows:
             row = self._rows[meter_id]
-            done(self._state, row, but, now_s, self._settings)
+            done(self._state, row, but, started_s, self._settings)
             failed(self._state, row, tasks - but, now_s, self._settings)
 
     def ask_for(self, meter_id: int, task: Task, at_s: float, *, alarm: bool = False) -> None:

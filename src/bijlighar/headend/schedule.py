@@ -32,6 +32,10 @@ class Task(IntEnum):
     BACKFILL = 7  # older slots that are missing
 
 
+_MAY_COME_EARLY = frozenset({Task.INSTANTANEOUS, Task.EVENT, Task.NAMEPLATE, Task.CLOCK, Task.BACKFILL})
+"""A row of a block or a midnight is not there before its time; these can be read a little earlier."""
+
+
 class Priority(IntEnum):
     """Who goes first."""
 
@@ -73,7 +77,7 @@ class ScheduleSettings:
     """How the plan is made.
 
     ``first_spread_s`` new meters are first called within this long
-    ``bundle_s``       what falls due this soon goes along
+    ``bundle_s``       what falls due this soon goes along, unless its rows could not be there yet
     ``promote_s``      backfill that waited this long counts as scheduled, so that it is never starved
     """
 
@@ -138,7 +142,9 @@ def plan(now_s: float, state: ScheduleState, settings: ScheduleSettings, limit: 
 
 def _visit(now_s: float, state: ScheduleState, settings: ScheduleSettings, row: int, priority: Priority) -> Visit:
     due_s = state.due_s[:, row]
-    tasks = frozenset(task for task in Task if due_s[task] <= now_s + settings.bundle_s)
+    tasks = frozenset(
+        task for task in Task if due_s[task] <= now_s + (settings.bundle_s if task in _MAY_COME_EARLY else 0)
+    )
     return Visit(
         row=row,
         meter_id=int(state.meter_id[row]),
@@ -162,7 +168,7 @@ def next_due_s(task: Task, after_s: float, phase: float, settings: ScheduleSetti
 def succeeded(
     state: ScheduleState, row: int, tasks: frozenset[Task], now_s: float, settings: ScheduleSettings
 ) -> None:
-    """The tasks are done and the meter answers well: back-off is over."""
+    """The tasks were done by a visit that began at ``now_s``, and the meter answers well: back-off is over."""
     done(state, row, tasks, now_s, settings)
     state.failures[row] = 0
     state.not_before_s[row] = -np.inf

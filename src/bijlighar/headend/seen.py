@@ -15,6 +15,8 @@ from bijlighar.cim.readings import ReadingBatch
 
 BILLING_LOG = -1
 """Billing rows are one log beside the numbered event logs."""
+MOST_APART = 1_024
+"""Rows kept apart that are remembered of one meter: all its logs and billing periods, twice."""
 _LOGS = {ProfileKind.BILLING: (BILLING_LOG,), ProfileKind.EVENT: tuple(range(7))}
 
 
@@ -28,6 +30,7 @@ class SeenRows:
     def __init__(self) -> None:
         self._newest_s: dict[tuple[int, int], int] = {}
         self._codes: dict[tuple[int, int], set[int]] = {}
+        self._apart: dict[int, set[tuple[int, int, int]]] = {}
 
     def since_s(self, meter_id: int, log: int) -> int | None:
         """From when on the log is worth reading; None: from its beginning."""
@@ -47,6 +50,18 @@ class SeenRows:
             elif start_s == newest_s:
                 self._codes[key].add(code)
 
+    def fresh_apart(self, readings: ReadingBatch) -> NDArray[np.bool_]:
+        """bool[row]: True where a row with an impossible time was not kept apart yet."""
+        return np.array([row[1:] not in self._apart.get(row[0], ()) for row in _rows(readings)], bool)
+
+    def note_apart(self, readings: ReadingBatch) -> None:
+        """These rows are kept apart, durably; a meter would send them again with every reading of its log."""
+        for meter_id, log, start_s, code in _rows(readings):
+            known = self._apart.setdefault(meter_id, set())
+            if len(known) >= MOST_APART:
+                known.clear()
+            known.add((log, start_s, code))
+
     def start_from(
         self, kind: ProfileKind, meter_id: NDArray[np.int32], start_s: NDArray[np.int64], overlap_s: int
     ) -> None:
@@ -65,8 +80,8 @@ class SeenRows:
 
 def _rows(readings: ReadingBatch) -> list[tuple[int, int, int, int]]:
     count = len(readings)
-    if readings.kind is ProfileKind.BILLING or "event_code" not in readings.channels:
-        logs = codes = [BILLING_LOG] * count
+    if "event_code" not in readings.channels:
+        logs, codes = [BILLING_LOG] * count, [0] * count
     else:
         logs = readings.channels["event_log"].tolist()
         codes = readings.channels["event_code"].tolist()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from traceback import format_exc  # unlike a log's own trace it never shows local variables, which hold keys
 
 import structlog
 
@@ -31,14 +32,19 @@ NEWS_S = 86_400
 DOUBT_S = 3600
 """A layout that does not fit is asked for again at most this often, for one odd meter must not cost all others."""
 _GOOD = (Outcome.OK, Outcome.INCOMPLETE)
+_SLOTTED = {"block-load", "daily"}
 _HOPELESS = (Outcome.WRONG_METER,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """A visit on its way through the store: what it was for and what it has brought."""
+    """A visit on its way through the store: what it was for and what it has brought.
+
+    ``started_s`` the utility's clock when its orders were made: what fell due later was not asked for
+    """
 
     visit: Visit
+    started_s: float
     opened: OpenJob | None
     orders: tuple[Order, ...]
     gathered: Gathered
@@ -93,6 +99,8 @@ class Settling:
             self._fleet.hold(readings, now_s)
             self._metrics.landed(readings.kind.value, len(readings))
             self._publish("readings", readings)
+        for apart in landed.quarantined:
+            self._fleet.kept_apart(apart.readings)
         if landed.contacts:
             self._publish("contacts", landed.contacts)
         contacts = iter(landed.contacts)
@@ -101,7 +109,7 @@ class Settling:
             try:
                 self._settle_parcel(result, contact, stored=landed.stored, now_s=now_s)
             except Exception:  # noqa: BLE001 (the outer edge: told with its meter, which must not stay locked)
-                _log.exception("visit not settled by our own fault", meter_id=result.parcel.meter_id)
+                _log.error("visit not settled", meter_id=result.parcel.meter_id, trace=format_exc())
                 self._roster.release(result.parcel.meter_id)
 
     def _settle_parcel(self, result: ParcelResult, contact: Contact | None, *, stored: bool, now_s: float) -> None:
@@ -110,12 +118,12 @@ class Settling:
         if isinstance(token, Ticket) and contact is not None:
             self._settle(token, result, contact, stored=stored, now_s=now_s)
         elif isinstance(token, OpenJob) and stored:
-            self._answered(result, now_s)
+            self._answered(result)
             self._jobs.landed(token, result.rows)
 
     def give_back(self, visit: Visit, opened: OpenJob | None, why: str) -> None:
         """The visit could not be made; nobody was called."""
-        self._roster.failed(visit.meter_id, visit.tasks, self._clock.now(), but=frozenset())
+        self._roster.failed(visit.meter_id, visit.tasks, self._clock.now())
         self._roster.release(visit.meter_id)
         if opened is not None:
             self._retry_job(opened, why)
@@ -126,21 +134,28 @@ class Settling:
         visit = ticket.visit
         self._note(contact)
         if stored:
-            self._answered(result, now_s)
+            self._answered(result)
             self._keep_identity(ticket)
         self._roster.release(visit.meter_id)
         if ticket.opened is not None:
             self._settle_job(ticket.opened, contact)
             return
-        if contact.outcome in _GOOD:
-            self._roster.succeeded(visit.meter_id, visit.tasks, now_s)
+        if contact.outcome in _GOOD and ticket.gathered.whole:
+            self._roster.succeeded(visit.meter_id, visit.tasks, ticket.started_s)
+            self._ask_for_older(ticket, now_s)
         else:
             finished = self._finished(ticket, result) if stored else frozenset()
-            self._roster.failed(visit.meter_id, visit.tasks, now_s, but=finished)
+            self._roster.failed(visit.meter_id, visit.tasks, now_s, but=finished, started_s=ticket.started_s)
         self._doubt(visit.meter_id, result, now_s)
         self._act_on_events(visit.meter_id, result, now_s)
-        if visit.meter_id in self._roster and self._fleet.backlog(visit.meter_id, now_s):
-            self._roster.ask_for(visit.meter_id, Task.BACKFILL, now_s)
+
+    def _ask_for_older(self, ticket: Ticket, now_s: float) -> None:
+        """Fill gaps at once while the meter answers well, unless it is the very profile that it would not give."""
+        meter_id = ticket.visit.meter_id
+        if ticket.gathered.refused.keys() & _SLOTTED or meter_id not in self._roster:
+            return
+        if self._fleet.backlog(meter_id, now_s):
+            self._roster.ask_for(meter_id, Task.BACKFILL, now_s)
 
     def _finished(self, ticket: Ticket, result: ParcelResult) -> frozenset[Task]:
         """Tasks of which everything was read, is durable and was understood."""
@@ -152,11 +167,11 @@ class Settling:
         open_tasks = {TASKS[order.kind] for order in ticket.orders if not complete[order.profile]}
         return frozenset(done - open_tasks) & ticket.visit.tasks
 
-    def _answered(self, result: ParcelResult, now_s: float) -> None:
+    def _answered(self, result: ParcelResult) -> None:
         """What the meter was asked for and did not give it does not have, unless a row could not be read."""
         for read in result.parcel.reads:
             if read.order.profile not in result.faults:
-                self._fleet.answered(result.parcel.meter_id, read.order.kind, read.asked, now_s)
+                self._fleet.answered(result.parcel.meter_id, read.order.kind, read.asked, read.received_s)
 
     def _keep_identity(self, ticket: Ticket) -> None:
         nameplate, meter_id = ticket.gathered.nameplate, ticket.visit.meter_id
