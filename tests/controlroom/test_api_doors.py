@@ -131,8 +131,18 @@ def test_our_own_origin_may(client: Client) -> None:
     assert client.delete("/api/session", headers={**headers, "origin": "http://127.0.0.1"}).status_code == 204
 
 
-def test_figures_are_for_this_machine_only(client: Client, open_client: Callable[..., Any]) -> None:
-    assert client.get("/metrics").status_code == 403  # the test's client is no loopback address
+def test_figures_are_for_this_machine_only(client: Client) -> None:
+    for path in ("/metrics", "/metrics/"):
+        answer = client.get(path)  # the test's client is no loopback address
+        assert (answer.status_code, answer.json()["error"]) == (403, "not-allowed")
+
+
+def test_nobodys_body_is_read_in_search_of_a_token(client: Client) -> None:
+    sign_in(client, "admin")
+    token = client.cookies["csrftoken"]
+    for path in ("/api/registry/imports", "/api/session"):
+        answer = client.post(path, data={"_csrf_token": token}, files={"meters": ("m.csv", b"x" * 100_000)})
+        assert (answer.status_code, answer.json()["error"]) == (403, "csrf-token-wrong")
 
 
 @pytest.mark.parametrize(

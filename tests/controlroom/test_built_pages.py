@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,20 @@ def test_a_compressed_file_goes_to_whoever_takes_it(
     folder: Path, accepted: str, sent: tuple[bytes, str | None]
 ) -> None:
     assert load_pages(folder)["assets/app-Ab12Cd34.js"].best(accepted) == sent
+
+
+def test_a_file_that_was_not_built_compressed_is_compressed_once(tmp_path: Path) -> None:
+    script, font = b"let x = 1;" * 1000, bytes(5000)
+    (tmp_path / "app-Ab12Cd34.js").write_bytes(script)
+    (tmp_path / "font-Ab12Cd34.woff2").write_bytes(font)
+    (tmp_path / "small-Ab12Cd34.js").write_bytes(b"x")
+    pages = load_pages(tmp_path)
+    content, encoding = pages["app-Ab12Cd34.js"].best("gzip")
+    assert encoding == "gzip"
+    assert len(content) < len(script)
+    assert gzip.decompress(content) == script
+    assert pages["font-Ab12Cd34.woff2"].best("gzip") == (font, None)
+    assert pages["small-Ab12Cd34.js"].best("gzip") == (b"x", None)
 
 
 def test_pages_that_were_not_built_are_none(tmp_path: Path) -> None:

@@ -94,6 +94,22 @@ def test_a_child_that_ran_long_is_started_again_quickly(tmp_path: Path, monkeypa
     child.end()
 
 
+def test_a_large_log_is_set_aside_while_its_process_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children_module, "LARGEST_LOG_OCTETS", 1000)
+    child = _child(tmp_path, "import time\nwhile True:\n    print('x' * 99, flush=True)\n    time.sleep(0.01)")
+    child.start()
+    _until(lambda: child.log.exists() and child.log.stat().st_size > 1000)
+    child.watch()
+    older = child.log.with_suffix(".log.1")
+    assert older.stat().st_size > 1000
+    assert child.log.stat().st_size < 1000
+    _until(lambda: child.last_line() == "x" * 99)
+    assert child.log.read_bytes().count(b"\0") == 0
+    child.end()
+
+
 def test_a_fault_of_the_user_is_not_tried_again(tmp_path: Path) -> None:
     child = _child(tmp_path, f"print('the key file is missing'); raise SystemExit({EXIT_USER_FAULT})")
     child.start()

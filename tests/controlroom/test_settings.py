@@ -46,6 +46,9 @@ def test_host_names_are_listed_with_commas_in_the_environment() -> None:
         ("session_idle_s = 1000\nsession_absolute_s = 500", "session_absolute_s", "shorter"),
         ('data_dir = ""', "data_dir", "no directory"),
         ("host_names = [1]", "host_names", "str"),
+        ("host_names = []", "host_names", "nobody"),
+        ('host = "0.0.0.0"', "secure_cookies", "HTTPS"),
+        ('host = "meters.example"', "secure_cookies", "HTTPS"),
         (f'data_dir = "/{"x" * 120}"', "feed", "too long"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -21,6 +22,7 @@ from bijlighar.controlroom.ports import free_port
 from bijlighar.controlroom.town import DEMO_PEOPLE, TownTime
 
 LATER_START_WITHIN_S = 10.0
+"""On a machine of its own; where other work waits for the same processors, so many times longer."""
 END_WITHIN_S = 15.0
 BIJLIGHAR = [sys.executable, "-c", "from bijlighar.controlroom.cli import main; main()"]
 
@@ -107,7 +109,8 @@ def test_a_demo_starts_reads_ends_and_finds_its_data_again(tmp_path: Path) -> No
             assert re.search(rf"{name}.*{password}", told)
     with _started(data, tmp_path / "second.log") as demo:
         demo.until(demo.page)
-        assert time.monotonic() - demo.began_s < LATER_START_WITHIN_S
+        crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+        assert time.monotonic() - demo.began_s < LATER_START_WITHIN_S * crowd
         health = ask_health("127.0.0.1", demo.port)
         assert health is not None
         assert health.readings >= kept

@@ -6,8 +6,10 @@ a dictionary, never a path of the file system, so there is nothing to traverse.
 
 from __future__ import annotations
 
+import gzip
 import mimetypes
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -18,6 +20,9 @@ _HASHED = re.compile(r"[-.][A-Za-z0-9_-]{8,}\.[a-z0-9]+$")
 _FOR_EVER = "public, max-age=31536000, immutable"
 _NOT_KEPT = "no-store"
 _A_MINUTE = "public, max-age=60"
+FEWEST_COMPRESSED_OCTETS = 1_400
+"""What fits into one packet is not made faster by being smaller."""
+_COMPRESSIBLE = ("text/", "application/json", "application/manifest", "image/svg")
 _COMPRESSED = (("br", ".br"), ("gzip", ".gz"))
 
 NOT_BUILT = (
@@ -57,11 +62,20 @@ def load_pages(folder: Traversable | None = None) -> dict[str, PageFile]:
             content=content,
             media_type=_media_type(name),
             cache_control=_cache_control(name),
-            encodings={code: found[name + suffix] for code, suffix in _COMPRESSED if name + suffix in found},
+            encodings=_encodings(name, found),
         )
         for name, content in found.items()
         if not name.endswith(suffixes)
     }
+
+
+def _encodings(name: str, found: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The file compressed: as it was built, else with gzip when that saves something worth sending."""
+    built = {code: found[name + suffix] for code, suffix in _COMPRESSED if name + suffix in found}
+    content = found[name]
+    if built or len(content) < FEWEST_COMPRESSED_OCTETS or not _media_type(name).startswith(_COMPRESSIBLE):
+        return built
+    return {"gzip": gzip.compress(content, mtime=0)}
 
 
 def _files(folder: Traversable, prefix: str) -> list[tuple[str, bytes]]:

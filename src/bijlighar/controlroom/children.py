@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ HEALTHY_AFTER_S = 60.0
 END_WITHIN_S = 4.0
 """After SIGTERM; whoever still runs then is killed."""
 LARGEST_LOG_OCTETS = 20_000_000
-"""A log beyond this is set aside (one older log is kept) when its process starts."""
+"""A log beyond this is set aside; one older log is kept."""
 EXIT_USER_FAULT = 2
 """A process that says the fault is the user's is not started again: it would say the same."""
 
@@ -65,8 +66,6 @@ class Child:
     def start(self) -> None:
         """Start the process. It gets a session of its own, so that Ctrl-C reaches only the supervisor."""
         self.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self.log.exists() and self.log.stat().st_size > LARGEST_LOG_OCTETS:
-            self.log.replace(self.log.with_suffix(".log.1"))
         command = [sys.executable, "-m", "bijlighar.controlroom.tied", str(os.getpid()), sys.executable]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and modules, no shell)
@@ -85,6 +84,7 @@ class Child:
 
         Raises GaveUp when the process says that a restart cannot help.
         """
+        self._set_log_aside()
         now_s = time.monotonic()
         if self.runs or self._process is None:
             return None
@@ -102,6 +102,13 @@ class Child:
         self._start_at_s = now_s + wait_s
         self._back_off_s = min(LONGEST_BACK_OFF_S, self._back_off_s * 2)
         return f"{self.name} ended ({_how(code)}); started again in {wait_s:.0f} s, its log is {self.log}"
+
+    def _set_log_aside(self) -> None:
+        """Copy a large log away and empty it. The child appends, so it goes on at the new end."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.log.stat().st_size > LARGEST_LOG_OCTETS:
+                shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
+                os.truncate(self.log, 0)
 
     def last_line(self) -> str:
         """The last line of the log, for a message."""

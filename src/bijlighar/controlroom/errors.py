@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
 from bijlighar.cim.exchange import Unavailable
+from bijlighar.controlroom.protection import CSRF_TOKEN_WRONG
 
 _LOG = structlog.get_logger(__name__)
 
@@ -87,7 +88,7 @@ def _validation(_: _AnyRequest, problem: ValidationException) -> Response[dict[s
 
 def _http(_: _AnyRequest, problem: HTTPException) -> Response[dict[str, Any]]:
     if problem.status_code == 403 and _CSRF_DETAIL in problem.detail:
-        return _answer(Refusal(403, "csrf-token-wrong", "The page is out of date; load it again and retry."))
+        return _answer(Refusal(403, *CSRF_TOKEN_WRONG))
     code, detail = _BY_STATUS.get(problem.status_code, ("refused", "The request was refused."))
     return _answer(Refusal(problem.status_code, code, detail))
 

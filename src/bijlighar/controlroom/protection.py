@@ -5,7 +5,6 @@ It stands outside the router, so that errors, unknown paths and static files pas
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection, MutableMapping
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -30,7 +29,10 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 )
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_LOOPBACK_ONLY = "/metrics"
+CSRF_HEADER = b"x-csrftoken"
+
+CSRF_TOKEN_WRONG = ("csrf-token-wrong", "The page is out of date; load it again and retry.")
+"""Code and sentence of an unsafe request without the right token."""
 
 CLOSE_FORBIDDEN = 4403
 """WebSocket close code of our own range: the origin or the host is not ours."""
@@ -74,14 +76,16 @@ class Door:
         host = hosts[0].decode("latin-1").lower() if len(hosts) == 1 else ""
         if _name_of(host) not in self._host_names:
             return 421, "host-not-known", "This control room does not answer under that host name."
-        if scope["path"] == _LOOPBACK_ONLY and not _is_loopback(scope.get("client")):
-            return 403, "not-allowed", "The metrics are for this machine only."
         is_socket = scope["type"] == "websocket"
+        is_unsafe = not is_socket and scope["method"] not in _SAFE_METHODS
         origins = [value for name, value in scope["headers"] if name == b"origin"]
-        if is_socket or (origins and scope["method"] not in _SAFE_METHODS):
+        if is_socket or (origins and is_unsafe):
             own = len(origins) == 1 and _is_own(origins[0].decode("latin-1").lower(), host)
             if not own:
                 return 403, "origin-not-allowed", "The request comes from another site."
+        if is_unsafe and not any(name == CSRF_HEADER and value for name, value in scope["headers"]):
+            # Without the header the token would be looked for in the body: nobody's body is read for that.
+            return 403, *CSRF_TOKEN_WRONG
         return None
 
     def _add_headers(self, message: MutableMapping[str, Any]) -> None:
@@ -105,13 +109,6 @@ def _is_own(origin: str, host: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(host) and parts.netloc == host
-
-
-def _is_loopback(client: tuple[str, int] | None) -> bool:
-    try:
-        return client is not None and ipaddress.ip_address(client[0]).is_loopback
-    except ValueError:
-        return False
 
 
 async def _answer(send: Send, status: int, code: str, detail: str) -> None:

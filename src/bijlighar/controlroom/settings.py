@@ -6,6 +6,7 @@ the environment. docs/operating.md explains each; tests/house/test_docs.py holds
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -65,6 +66,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             value = getattr(self, name)
             if value not in allowed:
                 raise SettingsRefused(name, f"{value!r} is none of {', '.join(sorted(allowed))}")
+        if not self.secure_cookies and not _is_loopback(self.host):
+            raise SettingsRefused(
+                "secure_cookies",
+                f"must be true when host is {self.host}: passwords travel only over HTTPS, or within this machine",
+            )
+        if not self.host_names:
+            raise SettingsRefused("host_names", "names nobody; then nobody may call")
         if not self.data_dir:
             raise SettingsRefused("data_dir", "names no directory")
         if self.session_absolute_s < self.session_idle_s:
@@ -109,6 +117,13 @@ _BOUNDS: dict[str, tuple[int, int]] = {
 _WORDS: dict[str, frozenset[str]] = {
     "log_level": frozenset({"debug", "info", "warning", "error"}),
 }
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def load_settings(

@@ -114,11 +114,11 @@ class Supervisor:
         self._answered_s = time.monotonic()
 
     def run(self) -> None:
-        """Start all, tell when the page is there, watch; return after SIGINT or SIGTERM with nothing left.
+        """Start all, tell when the page is there, watch; return after a signal to end, with nothing left.
 
         Raises GaveUp or NotReady when it cannot work.
         """
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._asked_to_stop)
         try:
             for child in self._children:
@@ -149,7 +149,7 @@ class Supervisor:
         while not self._stop.is_set():
             for child in self._children:
                 self._tell_death(child)
-            if ask_health(self._settings.host, self._settings.port) is not None:
+            if self._ask() is not None:
                 return True
             if time.monotonic() - began_s > READY_WITHIN_S:
                 raise NotReady(room.last_line())
@@ -161,11 +161,15 @@ class Supervisor:
         while not self._stop.wait(LOOK_S):
             for child in self._children:
                 self._tell_death(child)
-            health = ask_health(self._settings.host, self._settings.port)
+            health = self._ask()
             self._kill_hung(health)
             self._govern(health)
             self._teller.progress(health, speed=self._governor.speed if self._governor else 1.0)
             self._store_town()
+
+    def _ask(self) -> Health | None:
+        settings = self._settings
+        return ask_health(settings.host, settings.port, settings.host_names[0])
 
     def _tell_death(self, child: Child) -> None:
         said = child.watch()

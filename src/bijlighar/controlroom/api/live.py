@@ -16,6 +16,8 @@ from bijlighar.controlroom.sessions import COOKIE
 
 SESSION_CHECK_S = 20.0
 """A page of somebody who signed out elsewhere, or was disabled, is cut within this."""
+SUBSCRIPTION_PAUSE_S = 0.05
+"""Each subscription is answered with snapshots: a page that asks without end gets twenty a second."""
 SEND_WITHIN_S = 20.0
 """A client whose line takes no octet for this long is gone."""
 
@@ -96,6 +98,7 @@ async def _receive(room: ControlRoom, socket: _Socket, client: FeedClient) -> in
             room.hub.subscribe(client, parse_subscription(message))
         except TopicRefused:
             return CLOSE_NOT_VALID
+        await asyncio.sleep(SUBSCRIPTION_PAUSE_S)
 
 
 async def _watch(room: ControlRoom, socket: _Socket) -> int:

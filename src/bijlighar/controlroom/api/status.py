@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 
 import msgspec
 from litestar import Response, get
 
 from bijlighar.controlroom.api.asking import AnyRequest, room_of
+from bijlighar.controlroom.errors import Refusal
 from bijlighar.controlroom.instants import iso
 from bijlighar.controlroom.measurements import CONTENT_TYPE
 from bijlighar.controlroom.roles import Permission
@@ -55,8 +57,17 @@ async def health(request: AnyRequest) -> Health:
 
 @get("/metrics", opt={"needs": Permission.ANYBODY}, include_in_schema=False)
 async def metrics(request: AnyRequest) -> Response[bytes]:
-    """Figures for Prometheus; the door lets only this machine ask."""
+    """Figures for Prometheus, for this machine only."""
+    if not _is_loopback(request.client.host if request.client is not None else ""):
+        raise Refusal(403, "not-allowed", "The metrics are for this machine only.")
     return Response(room_of(request).measured.exposition(), media_type=CONTENT_TYPE)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 HANDLERS = (status, health)
