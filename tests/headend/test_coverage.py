@@ -125,6 +125,15 @@ def test_an_absent_slot_that_arrives_after_all_is_held():
     assert coverage.missing_ranges(1, NOON_S + REASK_S) == []
 
 
+def test_a_backlog_is_what_should_be_there_by_now_and_was_not_asked_for():
+    coverage = Coverage(meters(1), BLOCK, NOON_S)
+    hold_all(coverage, 1, without={NOON_S - 1800})
+    assert not coverage.backlog(1, NOON_S)  # the last block may still appear by itself
+    assert coverage.backlog(1, NOON_S + 3600)
+    coverage.answered(1, Period(start_s=NOON_S - 1800, end_s=NOON_S), NOON_S + 3600)
+    assert not coverage.backlog(1, NOON_S + 3600)
+
+
 def test_a_meter_can_join_later():
     coverage = Coverage(meters(1), BLOCK, NOON_S)
     assert 5 not in coverage

@@ -68,7 +68,7 @@ def test_short_rows_are_refused_and_the_good_ones_kept():
     rows = [block_row(NOON_S), block_row(NOON_S - 1800, columns=6), block_row(NOON_S - 3600)]
     result = understood(parcel(1, ("block-load", buffer(*rows))))
     assert result.results[0].rows == 2
-    assert result.results[0].faults["block-load"] == ["buffer 0, row 1: 6 cells for 7 columns"]
+    assert result.results[0].faults["block-load"] == ["row 1: 6 cells for 7 columns"]
 
 
 def test_null_cells_do_not_shift_their_row():

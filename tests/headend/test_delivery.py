@@ -174,6 +174,6 @@ def test_a_contact_tells_what_was_found_in_its_answers(bench):
     [told] = one.store.contacts
     assert told.outcome is Outcome.PROTOCOL
     assert told.rows == 1
-    assert "1 unreadable" in told.detail
+    assert "block-load: 1 unreadable (row 1: 3 cells for 7 columns)" in told.detail
     assert "1 rows kept apart: long-past" in told.detail
     assert one.store.apart[0][1] == ("long-past",)

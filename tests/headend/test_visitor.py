@@ -258,3 +258,15 @@ def test_a_meter_without_setting_secret_keeps_its_clock():
     )
     [visited] = desk.run(lambda d: d.visit(BLOCKS, keys=keys))
     assert visited.clock is None
+
+
+def test_a_larger_pdu_saves_round_trips():
+    def sent(max_pdu):
+        desk = Desk(max_pdu=4096)
+        settings = VisitSettings(limits=QUICK, max_pdu=max_pdu)
+        desk.visitor = Visitor(counters=CounterBook(desk.store), clock=desk.clock, settings=settings)
+        [visited] = desk.run(lambda d: d.visit(BLOCKS))
+        assert visited.outcome is Outcome.OK
+        return visited.octets_sent
+
+    assert sent(4096) < sent(1024) < sent(512)

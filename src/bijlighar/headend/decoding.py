@@ -19,7 +19,7 @@ from bijlighar.cim.readings import MISSING, ReadingBatch
 from bijlighar.dlms.axdr import Tag
 from bijlighar.dlms.errors import RemoteProtocolError
 from bijlighar.dlms.model import MeterModel
-from bijlighar.dlms.rows import RowRules
+from bijlighar.dlms.rows import RowRefused, RowRules
 from bijlighar.dlms.template import Template
 from bijlighar.headend.reading import ProfileRead
 from bijlighar.headend.seen import SeenRows
@@ -137,7 +137,7 @@ def _understand_group(
     order = reads[0].order
     table = templates.of(reads, members[0][0].parcel.model).decode_rows([read.octets for read in reads])
     for fault in table.faults:
-        members[fault.buffer][0].faults.setdefault(order.profile, []).append(fault.reason)
+        members[fault.buffer][0].faults.setdefault(order.profile, []).append(_why(fault))
     translated = translate(
         order.kind,
         reads[0].layout,
@@ -155,6 +155,12 @@ def _understand_group(
         fresh_apart = np.ones(len(apart), bool) if order.kind not in _LOGGED else seen.fresh_apart(apart)
         if fresh_apart.any():
             understood.quarantined.append(_selected_apart(translated.quarantined, fresh_apart))
+
+
+def _why(fault: RowRefused) -> str:
+    """The reason without the number that the buffer had among those of other meters."""
+    reason = fault.reason.partition(": ")[2] or fault.reason
+    return reason if fault.row is None else f"row {fault.row}: {reason}"
 
 
 def _fresh_rows(

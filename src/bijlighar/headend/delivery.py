@@ -21,6 +21,9 @@ from bijlighar.headend.ports import Landing
 from bijlighar.headend.seen import SeenRows
 from bijlighar.headend.translate import Quarantined
 
+MOST_DETAIL = 400
+"""Characters of a contact's detail: a line for people, not a list of all that is wrong."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverySettings:
@@ -229,6 +232,10 @@ class Delivery:
         return self._give_up_at is None or time.monotonic() < self._give_up_at
 
 
+def _cut(detail: str) -> str:
+    return detail if len(detail) <= MOST_DETAIL else detail[: MOST_DETAIL - 1] + "…"
+
+
 def _told(result: ParcelResult) -> Contact:
     """The contact with what was found in the answers: rows, signal, faults, rows kept apart."""
     contact = result.parcel.contact
@@ -243,4 +250,6 @@ def _told(result: ParcelResult) -> Contact:
     if result.unmapped:
         parts.append(f"{len(result.unmapped)} columns not understood")
     signal_dbm = contact.signal_dbm if contact.signal_dbm is not None else result.signal_dbm
-    return replace(contact, outcome=outcome, detail="; ".join(parts), rows=result.rows, signal_dbm=signal_dbm)
+    return replace(
+        contact, outcome=outcome, detail=_cut("; ".join(parts)), rows=result.rows, signal_dbm=signal_dbm
+    )

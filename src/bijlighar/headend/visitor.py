@@ -17,7 +17,7 @@ from bijlighar.cim.contacts import Outcome
 from bijlighar.dlms import axdr
 from bijlighar.dlms.association import Ciphering, ClientAssociation, ClientSettings, Mechanism
 from bijlighar.dlms.errors import Malformed
-from bijlighar.dlms.limits import MAX_COUNTER
+from bijlighar.dlms.limits import DEFAULT_MAX_PDU_OCTETS, MAX_COUNTER
 from bijlighar.dlms.model import AssociationAccess, MeterModel, Quirk
 from bijlighar.dlms.obis import Obis
 from bijlighar.dlms.security import ChallengePadding, SecurityMaterial
@@ -42,12 +42,14 @@ _CHALLENGE_OCTETS = 16
 class VisitSettings:
     """How meters are visited. ``own_title``: the head-end's system title, 8 octets, unique in the utility.
 
-    ``warrant_key`` verifies the gate's warrants; None refuses them all.
+    ``max_pdu`` octets that we offer to receive at once: more save round trips where a meter can fill them
+    ``warrant_key`` verifies the gate's warrants; None refuses them all
     """
 
     own_title: bytes = b"BJG\x00\x00\x00\x00\x01"
     limits: TimeLimits = field(default_factory=TimeLimits)
     clock: ClockLimits = field(default_factory=ClockLimits)
+    max_pdu: int = DEFAULT_MAX_PDU_OCTETS
     warrant_key: bytes | None = field(default=None, repr=False)
 
 
@@ -185,6 +187,7 @@ class Visitor:
                 invocation_counter=reserved.first if reserved else 0,
                 counters_left=reserved.count if reserved else 0,
                 challenge=self._draw(_CHALLENGE_OCTETS),
+                max_pdu=self._settings.max_pdu,
                 padding=ChallengePadding.ZEROS
                 if Quirk.HLS_ZERO_PADDING in model.quirks
                 else ChallengePadding.PKCS7,
