@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bijlighar.controlroom import passwords
-from bijlighar.controlroom.cli import app
+from bijlighar.controlroom.cli import _demo_folder, app
 from bijlighar.controlroom.meter_command import CannotRead, parse_place, secrets_of_sheet
 from bijlighar.controlroom.ports import free_port
 from bijlighar.records import Records
@@ -75,6 +75,17 @@ def test_a_users_fault_is_one_sentence(
     assert told in result.stderr
     assert result.stderr.startswith("bijlighar: ")
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_demos_records_stand_here_or_in_the_users_state_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _demo_folder(Path("elsewhere")) == tmp_path / "elsewhere"
+    assert _demo_folder(None) == tmp_path / "var" / "demo"
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert _demo_folder(None) == tmp_path / "state" / "bijlighar" / "demo"
 
 
 def test_people_are_added_given_passwords_and_closed(tmp_path: Path, password_file: Path) -> None:

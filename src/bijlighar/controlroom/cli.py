@@ -5,6 +5,7 @@ A fault of the user is one sentence on standard error and exit status 2, never a
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -87,9 +88,12 @@ def demo(
     ] = 60.0,
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the control room.")] = 8460,
     data: Annotated[
-        Path,
-        typer.Option(help="Where the demo keeps its records; the next start finds them again.", metavar="DIR"),
-    ] = Path("var/demo"),
+        Path | None,
+        typer.Option(
+            help="Where the demo keeps its records, var/demo when left out; the next start finds them again.",
+            metavar="DIR",
+        ),
+    ] = None,
     radio: Annotated[str, typer.Option(help="The meters' radio: lte, gprs or none.")] = "lte",
     meter_port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the virtual meters.")] = 4059,
     seed: Annotated[int, typer.Option(help="Everything about the town follows from it.")] = 1,
@@ -99,7 +103,7 @@ def demo(
 
     with _faults_told():
         chosen = demonstration.Demo(
-            settings=demonstration.demo_settings(data.expanduser().absolute(), port, town),
+            settings=demonstration.demo_settings(_demo_folder(data), port, town),
             town=town,
             scenes=tuple(scene or ()),
             speed=speed,
@@ -108,6 +112,16 @@ def demo(
             seed=seed,
         )
         demonstration.run_demo(chosen, Console())
+
+
+def _demo_folder(named: Path | None) -> Path:
+    """The folder named, else ``var/demo`` here, or the user's state folder where nothing can be written here."""
+    if named is not None:
+        return named.expanduser().absolute()
+    if os.access(Path.cwd(), os.W_OK):
+        return Path("var/demo").absolute()
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "bijlighar" / "demo"
 
 
 @app.command()
