@@ -328,7 +328,7 @@ def bench(
 
 @app.command()
 def warm() -> None:
-    """Load everything once, so that the next start is quick; `make demo` calls it after set-up."""
+    """Load and compile everything once, so that the next start is quick."""
     import compileall  # noqa: PLC0415
     from importlib import resources  # noqa: PLC0415
 
