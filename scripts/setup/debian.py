@@ -9,13 +9,16 @@ from pathlib import Path
 from scripts.setup.progress import CannotGoOn, run
 
 CHROMIUM = Path("/usr/bin/chromium")
+LIBRARIES = Path("/usr/lib")
+"""Playwright's own Node links to libatomic, which a bare Debian lacks."""
+
 POSTGRESQL = Path("/usr/lib/postgresql")
 
 
 def install_chromium() -> None:
-    """Debian's Chromium, which the browser tests drive; never a browser that a test tool fetches for itself."""
-    if not CHROMIUM.exists():
-        _apt_get("chromium", label="Debian's Chromium")
+    """Debian's Chromium and what its driver links to; never a browser that a test tool fetches for itself."""
+    if not CHROMIUM.exists() or not any(LIBRARIES.glob("*/libatomic.so.1")):
+        _apt_get("chromium", "libatomic1", label="Debian's Chromium")
 
 
 def install_postgresql_server() -> None:

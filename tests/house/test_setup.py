@@ -98,7 +98,10 @@ def test_a_machine_that_is_no_debian_is_told_what_is_needed(tmp_path, monkeypatc
 
 def test_what_is_installed_is_not_installed_again(tmp_path, monkeypatch, capsys):
     (tmp_path / "chromium").touch()
+    (tmp_path / "x86").mkdir()
+    (tmp_path / "x86" / "libatomic.so.1").touch()
     monkeypatch.setattr(debian, "CHROMIUM", tmp_path / "chromium")
+    monkeypatch.setattr(debian, "LIBRARIES", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     debian.install_chromium()
     assert capsys.readouterr().out == ""
