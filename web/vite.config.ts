@@ -1,10 +1,10 @@
 /** The build of the pages: into the Python package, which serves them and carries them in its wheel. */
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
-import { budget } from './build/budget.ts';
+import { budget, compressed } from './build/budget.ts';
 
 export default defineConfig({
-  plugins: [svelte(), budget()],
+  plugins: [svelte(), budget(), compressed()],
   build: {
     outDir: '../src/bijlighar/controlroom/pages',
     emptyOutDir: true,

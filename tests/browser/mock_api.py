@@ -106,8 +106,11 @@ class MockControlRoom:
     async def _page(self, scope: Scope, send: Send) -> None:
         name = scope["path"].lstrip("/")
         file = self.pages.get(name) or self.pages["index.html"]
+        octets, encoding = file.best(dict(scope["headers"]).get(b"accept-encoding", b"").decode())
         headers = [(b"content-type", file.media_type.encode()), (b"cache-control", b"no-store")]
-        await _answer(send, 200, file.content, [*headers, *SECURITY_HEADERS])
+        if encoding is not None:
+            headers.append((b"content-encoding", encoding.encode()))
+        await _answer(send, 200, octets, [*headers, *SECURITY_HEADERS])
 
     async def _api(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(b"content-type", b"application/json"), (b"set-cookie", f"csrftoken={TOKEN}; Path=/".encode())]

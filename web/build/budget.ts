@@ -2,7 +2,9 @@
  * Holds the built pages to their promises: the first script stays small, and nothing in them would break the
  * content security policy or leave the machine. A breach fails the build.
  */
-import { gzipSync } from 'node:zlib';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { Plugin } from 'vite';
 
 /** What an operator's first visit loads, script only, compressed (reference: figures of the control room). */
@@ -36,6 +38,27 @@ export function foreignAddresses(text: string): string[] {
 /** Markup that the content security policy would refuse. */
 export function inlineMarkup(html: string): string[] {
   return INLINE.map((pattern) => pattern.exec(html)?.[0] ?? '').filter((found) => found !== '');
+}
+
+/** Below this a compressed copy saves no packet. */
+const WORTH_COMPRESSING_OCTETS = 1_000;
+
+/** Writes text files compressed beside themselves, once they are whole: the server hands them out as they are. */
+export function compressed(): Plugin {
+  return {
+    name: 'bijlighar-compressed',
+    apply: 'build',
+    writeBundle(options, bundle) {
+      for (const name of Object.keys(bundle)) {
+        if (!/\.(js|css|html)$/.test(name)) continue;
+        const file = join(options.dir ?? '', name);
+        const text = readFileSync(file);
+        if (text.length < WORTH_COMPRESSING_OCTETS) continue;
+        writeFileSync(`${file}.br`, brotliCompressSync(text));
+        writeFileSync(`${file}.gz`, gzipSync(text));
+      }
+    },
+  };
 }
 
 /** The Vite plugin; prints the measured size, throws on a breach. */
