@@ -17,6 +17,7 @@ from bijlighar.operations.field_trial.checks import CheckUnderWay, compare_rows,
 from bijlighar.operations.field_trial.collect import power_cuts, register_sums
 from bijlighar.operations.field_trial.current import current_scorecard
 from bijlighar.operations.field_trial.define import NoMetersForTrial, begin_trial, consumer_meters
+from bijlighar.operations.housekeeping import tend
 from bijlighar.operations.registry_import import import_registry
 from bijlighar.records import Records
 
@@ -164,6 +165,9 @@ def test_a_trial_is_judged_from_records_and_a_check_compares_every_value(sheets:
             for meter_id in members
             for k in range(4 * 48)
         ]
+        contacts.append(
+            Contact(meter_id=1, started_ms=(now_s - 60) * 1000, purpose="block-load", outcome=Outcome.STOPPED)
+        )
         landed = [part for m in members for part in (whole_days(4, m), midnights(4, m))]
         records.landing.land(landed, contacts)
 
@@ -196,5 +200,29 @@ def test_a_trial_is_judged_from_records_and_a_check_compares_every_value(sheets:
         )  # the midnight of the asking itself is not over
         assert (second.kept.values_compared, second.kept.values_wrong) == (4 * 48, 4 * 48)
         assert first.kept.register_days_compared == 4
+        assert first.sessions.tried == 4 * 48  # the one that ended with the head-end does not count
         assert card.evidence.division == "Bijlighar Parade"
         assert any("BJ00002" in found.detail_en for found in card.findings)
+
+
+def test_housekeeping_ends_a_check_that_nobody_looks_at(sheets: Path, tmp_path: Path) -> None:
+    now_s = MIDNIGHT + 4 * DAY
+    with Records(None, tmp_path / "data", now=lambda: float(now_s)) as records:
+        import_registry(records, sheets, Keyring(bytes(range(32))))
+        members = consumer_meters(records)
+        trial = begin_trial(records, name="T", name_hi="", now_s=now_s, meter_ids=members, history_days=4)
+        records.landing.land([whole_days(4, 1)], [])
+        request_check(records, trial, asked_by="meera", now_ms=now_s * 1000)
+        records.landing.land([whole_days(4, 1, received_s=now_s + 5)], [])
+        for job in records.jobs.claim("head-end", 10, now_s * 1000 + 10):
+            state = JobState.DONE if job.meter_id == 1 else JobState.FAILED
+            records.jobs.report(
+                job.job_id, state=state, rows=192, progress=1.0, detail="", now_ms=now_s * 1000 + 20
+            )
+        tend(records, now_s + 60)
+        assert [(c.meter_id, c.compared) for c in records.trials.checks(trial.trial_id) if c.compared] == [
+            (1, 192)
+        ]
+        done = current_check(records, now_s + 61)
+        assert done is not None
+        assert done.detail == "1 of 2 meters were not reached"

@@ -19,6 +19,7 @@ class Outcome(StrEnum):
     WRONG_METER = "wrong-meter"  # another serial or system title than registered
     INCOMPLETE = "incomplete"  # association fine, some reads refused or odd
     NOT_STORED = "not-stored"  # read, but the store could not take it
+    STOPPED = "stopped"  # the head-end was told to end in the middle: says nothing of the meter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventName:
-    """A name in English and Hindi, and a severity ("info" when unknown)."""
-
-    name_en: str
-    name_hi: str
-    severity: str = "info"
-
+from bijlighar.headend.event_texts import EventText, event_texts
 
 LOGS = {
     0: "voltage",
@@ -26,6 +16,7 @@ LOGS = {
 """Event logs of IS 15959 by the fifth group of their OBIS code, 0.0.99.98.E.255."""
 
 
-def event_name(model: str, code: int) -> EventName:  # noqa: ARG001
-    """The name of an event code of a meter model."""
-    return EventName(name_en=f"Event {code}", name_hi=f"घटना {code}")
+def event_name(model: str, code: int) -> EventText:
+    """The name of an event code of a meter model; severity "info" for a code that it does not know."""
+    known = event_texts(model).get(code)
+    return known or EventText(name_en=f"Event {code}", name_hi=f"घटना {code}", severity="info")

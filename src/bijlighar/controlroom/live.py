@@ -167,9 +167,9 @@ class LiveColumns:
         np.add.at(self.today_wh, meters, energy[rows])
 
     def apply_contacts(self, contacts: Sequence[Contact]) -> None:
-        """Take over contacts, in any order."""
+        """Take over contacts, in any order. One that ended with the head-end says nothing of its meter."""
         for contact in contacts:
-            if 0 <= contact.meter_id <= self.capacity:
+            if 0 <= contact.meter_id <= self.capacity and contact.outcome is not Outcome.STOPPED:
                 self._apply_contact(contact)
 
     def _apply_contact(self, contact: Contact) -> None:

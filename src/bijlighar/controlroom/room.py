@@ -34,6 +34,7 @@ from bijlighar.controlroom.status import Status, status_of
 from bijlighar.controlroom.throttle import SignInThrottle
 from bijlighar.headend.clock import Clock
 from bijlighar.headend.service import Heartbeat
+from bijlighar.operations.housekeeping import tend
 from bijlighar.records import Records
 from bijlighar.records.landing import Alarm
 
@@ -47,6 +48,7 @@ STATUS_FLUSHES = 4
 STATE_FLUSHES = 20
 """Every ten seconds meters are looked over for those that fell late or silent without a word."""
 REGISTRY_S = 2.0
+HOUSE_S = 60.0
 BLOCK_LENGTHS_S = (900, 1_800, 3_600)
 CONTACTS_BACK_S = 86_400
 """Contacts older than a day no longer change a meter's state: it is silent then."""
@@ -281,6 +283,16 @@ class ControlRoom:
                 self.store_alarms = await self.in_thread(self.records.alarms)
             except Unavailable as problem:
                 _LOG.warning("registry not read", reason=problem.reason)
+
+    async def keep_house(self) -> None:
+        """Once a minute of the wall: merge what is due, forget expired sessions, end a trial's check, for ever."""
+        while True:
+            await asyncio.sleep(HOUSE_S)
+            try:
+                await self.in_thread(tend, self.records, self.now())
+                await self.records.web_sessions.delete_expired()
+            except Unavailable as problem:
+                _LOG.warning("housekeeping put off", reason=problem.reason)
 
     async def keep_history(self) -> None:
         """Count the history until it is whole, for whoever waits for the first reading."""

@@ -63,7 +63,9 @@ def uvicorn_of(room: ControlRoom) -> uvicorn.Server:
     async def listen() -> None:
         await read_feed(settings.feed_address, room.take, room.measured)
 
-    app = build_app(room, background=[room.keep_flushing, room.keep_registry, room.keep_history, listen])
+    app = build_app(
+        room, background=[room.keep_flushing, room.keep_registry, room.keep_history, room.keep_house, listen]
+    )
     return uvicorn.Server(
         uvicorn.Config(
             app,

@@ -172,7 +172,7 @@ class Dispatcher:
             self._cannot(visit, opened, str(error))
             return
         except asyncio.CancelledError:
-            visited = _cut_short(gathered, Outcome.RESET, "stopped by the head-end")
+            visited = _cut_short(gathered, Outcome.STOPPED, "stopped by the head-end")
         except Exception as error:  # noqa: BLE001 (the outer edge of a visit: told with its meter, never lost)
             _log.error("visit failed by our own fault", meter_id=visit.meter_id, trace=format_exc())
             visited = _cut_short(gathered, Outcome.INCOMPLETE, f"fault of the head-end: {type(error).__name__}")

@@ -147,6 +147,7 @@ export const en = {
   'outcome.wrong-meter': 'another meter answered',
   'outcome.incomplete': 'incomplete',
   'outcome.not-stored': 'read, but not stored',
+  'outcome.stopped': 'stopped with the head-end',
 
   'kind.instantaneous': 'Values now',
   'kind.block-load': 'Block load',
@@ -244,6 +245,7 @@ export const en = {
   'meter.curveEmpty': 'No block load is held for this day.',
   'meter.voltageCurve': 'Voltage over the day',
   'meter.voltageNote': 'Mean voltage of each half-hour, V',
+  'meter.voltageNotePeriod': 'Mean voltage of every {minutes} minutes, V',
   'meter.voltageSummary': 'Lowest {low} V at {lowTime}, highest {high} V at {highTime}.',
   'meter.voltageEmpty': 'No voltage is held for this day.',
   'meter.slot': 'Slot',
@@ -252,6 +254,7 @@ export const en = {
   'meter.voltageV': 'Voltage, V',
   'meter.currentA': 'Current, A',
   'meter.slotMissing': 'not held',
+  'meter.slotAwaited': 'not read yet',
   'meter.slotAhead': 'not yet due',
   'meter.registers': 'Registers',
   'meter.import': 'Import',

@@ -21,11 +21,12 @@ from bijlighar.controlroom.api.asking import (
     place_of,
     room_of,
 )
-from bijlighar.controlroom.event_names import LOGS, EventName, event_name
+from bijlighar.controlroom.event_names import LOGS, event_name
 from bijlighar.controlroom.instants import iso, iso_ms
 from bijlighar.controlroom.meter_reading import RegisterRow, register_rows, value
 from bijlighar.controlroom.roles import Permission
 from bijlighar.controlroom.room import ControlRoom
+from bijlighar.headend.event_texts import EventText
 
 REGISTERS_BACK_S = 35 * 86_400
 EVENTS_BACK_S = 400 * 86_400
@@ -109,7 +110,7 @@ async def events(request: AnyRequest, meter_id: MeterId, offset: Offset = 0, lim
 
 
 def _events(
-    room: ControlRoom, meter_id: int, named: Callable[[int], EventName], offset: int, limit: int
+    room: ControlRoom, meter_id: int, named: Callable[[int], EventText], offset: int, limit: int
 ) -> EventList:
     now_s = int(room.now())
     period = Period(start_s=now_s - EVENTS_BACK_S, end_s=now_s + AHEAD_S)

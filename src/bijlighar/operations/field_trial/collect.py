@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bijlighar.cim.channels import ProfileKind
+from bijlighar.cim.contacts import Outcome
 from bijlighar.cim.period import Period, civil_date, civil_day
 from bijlighar.cim.readings import MISSING, ReadingBatch
 from bijlighar.operations.field_trial.define import limits_of
@@ -36,7 +37,11 @@ def collect(records: Records, trial: Trial, now_s: float) -> TrialEvidence:
     )
     whole = Period(start_s=trial.started_s, end_s=int(now_s) + 1)
     members = set(trial.meters)
-    contacts = [c for c in records.readings.contacts(whole) if c.meter_id in members]
+    contacts = [
+        contact
+        for contact in records.readings.contacts(whole)
+        if contact.meter_id in members and contact.outcome is not Outcome.STOPPED
+    ]
     blocks = {meter_id: _blocks(records, meter_id, whole) for meter_id in trial.meters}
     daily = records.readings.table(ProfileKind.DAILY, trial.meters, whole, ["import_wh"])
     return TrialEvidence(

@@ -1,0 +1,37 @@
+"""What the numbers of a meter model's event logs mean, for floors that do not speak DLMS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from bijlighar.dlms.model import ModelRefused
+from bijlighar.dlms.models import load_model, model_names
+
+KNOWN_MODELS = 256
+"""Models kept in memory; a utility has a dozen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventText:
+    """Name in English and Hindi; severity "normal", "high" or "critical"."""
+
+    name_en: str
+    name_hi: str
+    severity: str
+
+
+@lru_cache(maxsize=KNOWN_MODELS)
+def event_texts(model: str) -> Mapping[int, EventText]:
+    """Texts by event code of a meter model; empty when the model is not known."""
+    if model not in model_names():
+        return {}
+    try:
+        codes = load_model(model).event_codes
+    except ModelRefused:
+        return {}
+    return {
+        code: EventText(name_en=event.name_en, name_hi=event.name_hi, severity=event.severity.value)
+        for code, event in codes.items()
+    }
