@@ -55,8 +55,8 @@ def _meter(town: Town, meter_id: int, verdict: str) -> dict[str, Any]:
                 "code": "bad-meter",
                 "meter_id": meter_id,
                 "detail_en": f"{name} ({serial}) answers badly: {succeeded} of {tried} sessions succeeded "
-                "(70.1%); its tower is in order.",
-                "detail_hi": f"{name} ({serial}) ठीक से उत्तर नहीं दे रहा: {tried} में से {succeeded} सत्र सफल (70.1%), "
+                "(70.2%); its tower is in order.",
+                "detail_hi": f"{name} ({serial}) ठीक से उत्तर नहीं दे रहा: {tried} में से {succeeded} सत्र सफल (70.2%), "
                 "जबकि टावर ठीक है।",
             }
         )
@@ -103,7 +103,7 @@ def _limits(verdict: str, days: float) -> list[dict[str, Any]]:
     measured: list[tuple[str, str, float, float | None, bool]] = [
         ("minimum_days", "days", 3, days, not running),
         ("success_rate_all", "share", 0.98, 0.9712 if failed else 0.9931, not failed),
-        ("success_rate_per_meter", "share", 0.95, 0.7013 if failed else 0.9899, not failed),
+        ("success_rate_per_meter", "share", 0.95, 0.7015 if failed else 0.9899, not failed),
         ("slots_held", "share", 0.995, 0.9921 if failed else 1.0, not failed),
         ("latency_p90", "ms", 10_000, 1491.0, True),
         ("clock_offset", "s", 120.0, 88.4 if failed else 3.7, True),

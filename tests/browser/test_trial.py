@@ -60,7 +60,7 @@ def test_the_scorecard_marks_what_breaks_a_limit_and_opens_gaps(operator: Page, 
     card = operator.get_by_role("table", name="Scorecard per meter")
     bad = card.locator("tbody tr").filter(has_text="BJ10000007").first
     expect(bad).to_contain_text("Failed")
-    expect(bad.locator(".broken")).to_have_text(["70.1%", "1,542 / 1,632"])
+    expect(bad.locator(".broken")).to_have_text(["70.2%", "1,542 / 1,632"])
     card.get_by_role("button", name="14 gaps of BJ10000007").click()
     gaps = operator.get_by_role("table", name="14 gaps of BJ10000007")
     expect(gaps.locator("tbody tr")).to_have_count(14)

@@ -37,8 +37,9 @@ describe('numbers', () => {
     expect(signed('en', 0.01, 1)).toBe('0.0');
   });
 
-  it('say 100 % only when all is there', () => {
+  it('say 100 % only when all is there, and round otherwise', () => {
     expect(percent('en', 0.99999)).toBe('99.9%');
+    expect(percent('en', 0.8276)).toBe('82.8%');
     expect(percent('en', 1)).toBe('100%');
     expect(percent('hi', 0.98)).toBe('98.0%');
     expect(percent('en', 0.7013)).toBe('70.1%');

@@ -25,6 +25,18 @@ describe('a day of slots', () => {
     expect(slots.slice(0, 5).map((slot) => slot.due)).toEqual([true, true, true, true, false]);
   });
 
+  it('waits an hour for what came after the last contact, before it is missing', () => {
+    const told = [slotAt(0, 500), slotAt(1, null), slotAt(2, null)];
+    const at = (minutes: number): number => Date.parse('2026-06-11T18:30:00Z') + minutes * 60_000;
+    const states = (nowMs: number): string[] =>
+      drawnSlots(DAY, told, 1800, at(35), nowMs)
+        .slice(0, 4)
+        .map((slot) => (slot.awaited ? 'awaited' : slot.due ? 'due' : 'ahead'));
+    expect(states(at(95))).toEqual(['due', 'awaited', 'awaited', 'ahead']);
+    expect(states(at(120))).toEqual(['due', 'due', 'awaited', 'ahead']);
+    expect(missingRuns(drawnSlots(DAY, told, 1800, at(35), at(120)), 1800)).toEqual([{ from: 30, to: 60 }]);
+  });
+
   it('turns the energy of a slot into its mean power', () => {
     expect(slots[0]?.power_kw).toBe(1);
     expect(slots[3]?.power_kw).toBe(0.5);

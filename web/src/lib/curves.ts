@@ -12,29 +12,51 @@ export interface DrawnSlot {
   voltage_v: number | null;
   current_a: number | null;
   import_wh: number | null;
-  /** Over, so that it ought to be held. */
+  /** Over for so long, or before the last contact, that it ought to be held. */
   due: boolean;
+  /** Over, but not read yet: the meter has not been heard since. */
+  awaited: boolean;
 }
 
 const DAY_S = 86_400;
 
-/** All slots of a day. The server tells those that have ended; the others are not due yet. */
-export function drawnSlots(day: string, slots: readonly Slot[], periodS: number): DrawnSlot[] {
+/** As long as the list calls a meter heard: a slot may wait so long for the next contact before it is missing. */
+const AWAITED_MS = 3_600_000;
+
+/** True when something that ended then may still come with the next contact. */
+export function isAwaited(endMs: number, lastContactMs: number, nowMs: number): boolean {
+  return endMs > lastContactMs && nowMs - endMs < AWAITED_MS;
+}
+
+/**
+ * All slots of a day. The server tells those that have ended; the others are not due yet. `lastContactMs` is when the
+ * meter was heard last.
+ */
+export function drawnSlots(
+  day: string,
+  slots: readonly Slot[],
+  periodS: number,
+  lastContactMs = Number.POSITIVE_INFINITY,
+  nowMs = Number.POSITIVE_INFINITY,
+): DrawnSlot[] {
   const dayMs = dayStartMs(day);
   const told = new Map(slots.map((slot) => [Date.parse(slot.start), slot]));
   return Array.from({ length: Math.floor(DAY_S / periodS) }, (_, index) => {
     const startMs = dayMs + index * periodS * 1000;
     const slot = told.get(startMs);
     const energy = slot?.import_wh ?? null;
+    const endMs = startMs + periodS * 1000;
+    const awaited = slot !== undefined && energy === null && isAwaited(endMs, lastContactMs, nowMs);
     return {
       startMs,
-      endMs: startMs + periodS * 1000,
+      endMs,
       minute: (index * periodS) / 60,
       power_kw: energy === null ? null : (energy * 3.6) / periodS,
       voltage_v: slot?.voltage_v ?? null,
       current_a: slot?.current_a ?? null,
       import_wh: energy,
-      due: slot !== undefined,
+      due: slot !== undefined && !awaited,
+      awaited,
     };
   });
 }

@@ -60,11 +60,12 @@ export function signed(language: Language, value: number | null | undefined, dec
   return value > 0 && Number(value.toFixed(decimals)) > 0 ? `+${text}` : text;
 }
 
-/** A share of one as per cent. Rounded towards zero, so that 100 % means all and nothing less. */
+/** A share of one as per cent. 100 % means all and nothing less: what falls short of it is never rounded up to it. */
 export function percent(language: Language, share: number | null | undefined, decimals = 1): string {
   if (share === null || share === undefined || !Number.isFinite(share)) return MISSING;
   const scale = 10 ** (decimals + 2);
-  const cut = share >= 1 ? 1 : Math.floor(share * scale + 1e-9) / scale;
+  const rounded = Math.round(share * scale) / scale;
+  const cut = share >= 1 ? 1 : Math.min(rounded, (scale - 1) / scale);
   return numbers(language, {
     style: 'percent',
     minimumFractionDigits: cut === 1 ? 0 : decimals,

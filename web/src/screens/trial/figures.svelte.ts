@@ -1,17 +1,24 @@
 /** Figures of the scorecard with their units, in the language of the page. */
 import { locale } from '../../i18n/index.svelte';
 import { isKey, type MessageKey, message } from '../../i18n/messages';
-import type { Finding, TrialGap } from '../../lib/api';
+import type { Finding, TrialGap, TrialLimit } from '../../lib/api';
 import { number, percent } from '../../lib/format';
 
 /** A measured or allowed value of a limit. */
-export function limitValue(value: number, unit: string): string {
+export function limitValue(value: number, unit: string, decimals = 1): string {
   const language = locale.language;
-  if (unit === 'share') return percent(language, value);
-  const decimals = Number.isInteger(value) ? 0 : 1;
-  const text = number(language, value, decimals);
+  if (unit === 'share') return percent(language, value, decimals);
+  const text = number(language, value, Number.isInteger(value) ? 0 : decimals);
   const key = `trial.unit.${unit}`;
   return isKey(key) ? message(language, key as MessageKey, { value: text }) : text;
+}
+
+/** What was measured, with more decimals where fewer would look like the limit that it breaks. */
+export function measuredValue(limit: TrialLimit): string {
+  if (limit.measured === null) return '';
+  const text = limitValue(limit.measured, limit.unit);
+  const looksKept = !limit.passed && text === limitValue(limit.limit, limit.unit);
+  return looksKept ? limitValue(limit.measured, limit.unit, 3) : text;
 }
 
 /** The sentence of a finding or of a gap's cause in the page's language. */
