@@ -85,7 +85,7 @@ def demo(
     ] = None,
     speed: Annotated[
         float, typer.Option(min=0.1, max=3600, help="Town seconds in one second of the wall; 1 is real time.")
-    ] = 60.0,
+    ] = 240.0,
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the control room.")] = 8460,
     data: Annotated[
         Path | None,
@@ -95,8 +95,13 @@ def demo(
         ),
     ] = None,
     radio: Annotated[str, typer.Option(help="The meters' radio: lte, gprs or none.")] = "lte",
-    meter_port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the virtual meters.")] = 4059,
-    seed: Annotated[int, typer.Option(help="Everything about the town follows from it.")] = 1,
+    meter_port: Annotated[
+        int,
+        typer.Option(
+            min=0, max=65_535, help="Port of the virtual meters; 0 = 4059, or a free one when it is taken."
+        ),
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Everything about the town follows from it.")] = 2,
 ) -> None:
     """A virtual town, a head-end that reads it, and the control room. Ctrl-C ends everything."""
     from bijlighar.controlroom import demo as demonstration  # noqa: PLC0415 (help stays quick)

@@ -9,15 +9,18 @@ import socket
 class PortTaken(Exception):
     """Another process has the port. ``port`` names it."""
 
-    def __init__(self, port: int, purpose: str) -> None:
+    def __init__(self, port: int, purpose: str, option: str) -> None:
         super().__init__(
-            f"port {port}, wanted for {purpose}, is taken by another process; choose another with --port"
+            f"port {port}, wanted for {purpose}, is taken by another process; choose another with {option}"
         )
         self.port = port
 
 
-def require_free(host: str, port: int, purpose: str) -> None:
-    """Return when ``host:port`` can be listened on. Raises PortTaken; OSError for a foreign address."""
+def require_free(host: str, port: int, purpose: str, option: str = "--port") -> None:
+    """Return when ``host:port`` can be listened on. ``option`` chooses another port.
+
+    Raises PortTaken; OSError for a foreign address.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -25,7 +28,7 @@ def require_free(host: str, port: int, purpose: str) -> None:
             probe.bind((host, port))
         except OSError as refusal:
             if refusal.errno in (errno.EADDRINUSE, errno.EACCES):
-                raise PortTaken(port, purpose) from refusal
+                raise PortTaken(port, purpose, option) from refusal
             raise
 
 
