@@ -17,6 +17,7 @@ from meterlab.quantities import (
     Series,
     Source,
     current_ma,
+    neutral_ma,
     nominal_ma,
     power_factor_milli,
     reactive,
@@ -74,11 +75,11 @@ class Instants:
         return mean + minute_wander_mv(self.town, self.meter, self.instants_s)
 
     def phase_voltage_mv(self, phase: int) -> Numbers:
-        """Voltage of one phase of a transformer meter."""
+        """Voltage of one of three phases."""
         return self._voltage_at(self._phases_va[phase], phase)
 
     def phase_current_ma(self, phase: int) -> Numbers:
-        """Current of one phase of a transformer meter."""
+        """Current of one of three phases."""
         return current_ma(self._phases_va[phase], self.phase_voltage_mv(phase))
 
     def each(self, of_instant: Callable[[int], int]) -> Numbers:
@@ -126,7 +127,7 @@ _AT_INSTANTS: dict[str, _Reader] = {
     "clock": lambda v: Series(values=v.instants_s),
     "voltage": lambda v: Series(values=v.voltage_mv, exponent=MILLI),
     "phase-current": lambda v: Series(values=v.current_ma, exponent=MILLI),
-    "neutral-current": lambda v: Series(values=v.current_ma * 997 // 1000, exponent=MILLI),
+    "neutral-current": lambda v: Series(values=neutral_ma(v.current_ma), exponent=MILLI),
     "power-factor": lambda v: Series(values=v.constant(power_factor_milli(v.town, v.meter)), exponent=MILLI),
     "frequency": lambda v: Series(values=frequency_millihz(v.town, v.instants_s), exponent=MILLI),
     "apparent-power": lambda v: Series(values=v.power_va),

@@ -16,10 +16,11 @@ import typer
 import uvloop
 
 from bijlighar.headend.clock import Clock, TornClock, TownClock
-from meterlab import registry, scenes, truth
+from meterlab import makes, registry, scenes, truth
 from meterlab.exchange import DEFAULT_IDLE_S, DEFAULT_MOST_CONNECTIONS, Exchange
 from meterlab.identity import serial
 from meterlab.lab import Lab, UnknownTown, build, town_named
+from meterlab.makes import WrongShare
 from meterlab.own_clock import OwnClock
 from meterlab.radio import RadioKind
 from meterlab.registers import INSTALLED_S
@@ -50,6 +51,14 @@ SeedOption = Annotated[int, typer.Option("--seed", help="Everything about the to
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65_535, help="TCP port; 0 = any free one.")]
 ClockOption = Annotated[Path | None, typer.Option("--clock", help="Clock file that a demo shares.")]
 StartOption = Annotated[str | None, typer.Option("--start", help="Town time at the start, ISO 8601; default now.")]
+ModelOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="NAME[=SHARE]",
+        help="A make of meter, for a share of the homes or, category D4, of the transformers. Repeatable.",
+    ),
+]
 SceneOption = Annotated[list[str] | None, typer.Option("--scene", help="A fault by name; see `meterlab scenes`.")]
 
 
@@ -84,6 +93,10 @@ def _lab(town: Town, now_s: float, texts: list[str] | None, radio: RadioKind, sc
     return build(town, now_s=now_s, calls=calls, radio=radio, radio_scale=scale)
 
 
+def _town(name: str, seed: int, consumers: int | None, models: list[str] | None) -> Town:
+    return town_named(name, seed, consumers, [makes.parse(text) for text in models or []])
+
+
 def _scene_lines() -> list[str]:
     lines = []
     for scene in SCENES.values():
@@ -106,6 +119,7 @@ def serve_command(
     radio: Annotated[RadioKind, typer.Option(help="Delays and failures of the radio.")] = RadioKind.NONE,
     radio_scale: Annotated[float, typer.Option(min=0, help="Multiplies every radio delay.")] = 1.0,
     scene: SceneOption = None,
+    model: ModelOption = None,
     idle: Annotated[
         float, typer.Option(min=1, help="Seconds after which a silent client is dropped.")
     ] = DEFAULT_IDLE_S,
@@ -114,9 +128,9 @@ def serve_command(
     """Answer for every meter; the help shown to people is built above, with the scenes in it."""
     try:
         chosen = _clock(clock, start, speed)
-        lab = _lab(town_named(town, seed, meters), chosen.now(), scene, radio, radio_scale)
+        lab = _lab(_town(town, seed, meters, model), chosen.now(), scene, radio, radio_scale)
         sock = listener(port)
-    except (_Wrong, UnknownTown, UnknownScene, PortTaken) as fault:
+    except (_Wrong, UnknownTown, WrongShare, UnknownScene, PortTaken) as fault:
         raise _refuse(fault) from None
     exchange = Exchange(lab=lab, clock=chosen, idle_s=idle, most_connections=descriptors_for(max_connections))
 
@@ -157,24 +171,25 @@ def truth_command(
     clock: ClockOption = None,
     start: StartOption = None,
     scene: SceneOption = None,
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines: the only form there is.")] = True,  # noqa: ARG001
 ) -> None:
     """Print what a meter holds, one JSON object a row, without asking it over the air.
 
-    Give the same --town, --meters, --seed and --scene as `serve`. Scenes that count days or hours from the start
-    need its --start too; with --clock the rows are those up to the clock's time. What was done to the running
-    meter since (relay, clock setting) is not known here.
+    Give the same --town, --meters, --seed, --model and --scene as `serve`. Scenes that count days or hours from
+    the start need its --start too; with --clock the rows are those up to the clock's time. What was done to the
+    running meter since (relay, clock setting) is not known here.
     """
     try:
         now_s = _clock(clock, start, 1.0).now()
         start_s = now_s if start is None else _instant(start)
-        lab = _lab(town_named(town, seed, meters), start_s, scene, RadioKind.NONE, 1.0)
+        lab = _lab(_town(town, seed, meters, model), start_s, scene, RadioKind.NONE, 1.0)
         number = _meter_number(lab.town, meter)
         begin_s = INSTALLED_S if begin is None else int(_instant(begin))
         end_s = int(now_s) + 1 if end is None else int(_instant(end))
         for line in truth.lines(lab, number, _kind(kind), begin_s, end_s, now_s):
             typer.echo(line)
-    except (_Wrong, UnknownTown, UnknownScene) as fault:
+    except (_Wrong, UnknownTown, WrongShare, UnknownScene) as fault:
         raise _refuse(fault) from None
 
 
@@ -198,11 +213,12 @@ def registry_command(
     meters: MetersOption = None,
     seed: SeedOption = 1,
     port: PortOption = 4059,
+    model: ModelOption = None,
 ) -> None:
     """Write the town as the CSV files that the control room imports, test keys included."""
     try:
-        registry.write(town_named(town, seed, meters), directory, port)
-    except UnknownTown as fault:
+        registry.write(_town(town, seed, meters, model), directory, port)
+    except (UnknownTown, WrongShare) as fault:
         raise _refuse(fault) from None
 
 

@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 import structlog
 
-from bijlighar.dlms.association import (
-    NEED_DATA,
-    ActionRequested,
-    GetRequested,
-    ServerAssociation,
-    ServerEvent,
-    SetRequested,
-    State,
-)
-from bijlighar.dlms.errors import ProtocolError, RemoteProtocolError
-from bijlighar.dlms.xdlms import DataAccessResult
-from meterlab.access import WRAPPER_HEADER_OCTETS, association_name, caller_of, keep_counters, server_settings
+from bijlighar.dlms.association import NEED_DATA, ServerAssociation, ServerEvent, State
+from bijlighar.dlms.errors import ProtocolError
+from meterlab.access import WRAPPER_HEADER_OCTETS, caller_of, keep_counters, server_settings
+from meterlab.answering import answer
 from meterlab.conduct import WELL_BEHAVED
-from meterlab.objects import Caller
 from meterlab.outbox import Outbox
 from meterlab.radio import Fate
 
@@ -184,20 +175,7 @@ class MeterConnection(asyncio.Protocol):
 
     def _answer(self, association: ServerAssociation, meter: int, event: ServerEvent) -> None:
         self._keep_counters()
-        objects = self._exchange.lab.objects
-        name = association_name(self._exchange.lab, meter, association.client_address)
-        caller = Caller(meter=meter, association=name, now_s=self._exchange.clock.now())
-        if isinstance(event, GetRequested):
-            association.answer_get(objects.get(caller, event.ref, event.selection))
-        elif isinstance(event, SetRequested):
-            try:
-                value = event.data()
-            except RemoteProtocolError:
-                association.answer_set(DataAccessResult.TYPE_UNMATCHED)
-            else:
-                association.answer_set(objects.set(caller, event.ref, value))
-        elif isinstance(event, ActionRequested):
-            association.answer_action(objects.act(caller, event.ref))
+        answer(self._exchange.lab, meter, association, event, self._exchange.clock.now())
 
     def _keep_counters(self) -> None:
         if self._association is not None and self._meter is not None:

@@ -12,13 +12,14 @@ from bijlighar.dlms.models import load_model
 from meterlab import identity, scenes
 from meterlab.conduct import WELL_BEHAVED, Conduct
 from meterlab.demand import Demand
+from meterlab.makes import Share, with_makes
 from meterlab.objects import Objects
 from meterlab.plans import ModelPlan
 from meterlab.quantities import Source
 from meterlab.radio import Fate, Radio, RadioKind
 from meterlab.registers import INSTALLED_S, Registers
 from meterlab.state import State
-from meterlab.town import MODELS, Town, mohalla
+from meterlab.town import Town, mohalla
 from meterlab.trial import FLATS, trial
 
 HISTORY_DAYS = 36
@@ -58,11 +59,15 @@ class Lab:
         self.objects.source.registers.prepare(now_s, HISTORY_DAYS)
 
 
-def town_named(name: str, seed: int, consumers: int | None) -> Town:
+def town_named(name: str, seed: int, consumers: int | None, makes: Sequence[Share] = ()) -> Town:
     """The town of a name: ``trial`` with its 11 homes, any other number of homes as a mohalla.
 
-    Raises UnknownTown.
+    Raises UnknownTown, and WrongShare for makes that cannot be dealt.
     """
+    return with_makes(_town_named(name, seed, consumers), makes)
+
+
+def _town_named(name: str, seed: int, consumers: int | None) -> Town:
     if name not in ("trial", "mohalla"):
         raise UnknownTown(f"there is no town {name!r}; known are trial and mohalla")
     if name == "trial" and consumers in (None, len(FLATS)):
@@ -86,7 +91,7 @@ def build(
         raise UnknownTown("the meters were installed on 2024-04-01 and need 36 days of history: start later")
     state = State(town, start_s=now_s)
     registers = Registers(town, state.interruptions)
-    plans = {name: ModelPlan.of(load_model(name)) for name in MODELS}
+    plans = {name: ModelPlan.of(load_model(name)) for name in town.models}
     objects = Objects(Source(registers=registers, demand=Demand(registers), state=state), plans)
     stage = scenes.Stage(
         town=town,

@@ -9,7 +9,7 @@ import numpy as np
 from bijlighar.dlms import axdr
 from bijlighar.dlms.clock import decode_instant
 from bijlighar.dlms.errors import RemoteProtocolError
-from bijlighar.dlms.model import Profile, Quantity, Rights
+from bijlighar.dlms.model import Profile, Quantity, Quirk, Rights
 from bijlighar.dlms.profile import capture_objects_to_octets, scaler_to_octets
 from bijlighar.dlms.xdlms import ActionResult, AttributeRef, DataAccessResult, MethodRef, Selection
 from meterlab import associations, relay, rows
@@ -128,7 +128,7 @@ class Objects:
         if value is None:
             return None
         kind = rows.INSTANT if quantity.type == INSTANT_TYPE else quantity.type
-        column = rows.Column(kind=kind, values=wire(value, exponent_of(quantity)))
+        column = rows.Column(kind=kind, values=wire(value, exponent_of(quantity), quantity.type))
         return rows.cells_of([column], self.plan(caller.meter).deviation_min)[0][0]
 
     def _now(self, caller: Caller, name: str) -> Series | None:
@@ -155,6 +155,10 @@ class Objects:
     def _get_profile(self, caller: Caller, obis: bytes, attribute: int, selection: Selection | None) -> Answer:
         plan = self.plan(caller.meter)
         profile = plan.by_obis.get(obis)
+        if attribute == _CAPTURE_OBJECTS and profile and Quirk.CAPTURE_OBJECTS_REFUSED in plan.model.quirks:
+            return DataAccessResult.READ_WRITE_DENIED
+        if profile is None and Quirk.SCALERS_REFUSED in plan.model.quirks:
+            return DataAccessResult.READ_WRITE_DENIED
         if profile is None:
             return _scaler_profile(plan.by_scaler_obis[obis], attribute)
         if attribute == _BUFFER:
@@ -180,8 +184,13 @@ class Objects:
             table = self.table(caller, profile, selection)
         except RemoteProtocolError:
             return DataAccessResult.TYPE_UNMATCHED
-        answer = self.distortions.get(caller.meter, rows.buffer)
-        return answer(table.encoded(), plan.deviation_min)
+        distorted = self.distortions.get(caller.meter)
+        if distorted is not None:
+            return distorted(table.encoded(), plan.deviation_min)
+        if profile.period_s and table.first_is_clock and Quirk.NULL_CLOCKS in plan.model.quirks:
+            step_s = -profile.period_s if plan.model.newest_first else profile.period_s
+            return rows.buffer_with_null_clocks(table.encoded(), plan.deviation_min, step_s)
+        return rows.buffer(table.encoded(), plan.deviation_min)
 
     def table(self, caller: Caller, profile: Profile, selection: Selection | None) -> Table:
         """The rows of a profile as numbers. Raises RemoteProtocolError for a selection that means nothing."""

@@ -14,12 +14,14 @@ from meterlab.quantities import (
     Series,
     Source,
     current_ma,
+    neutral_ma,
     nominal_ma,
+    power_factor_milli,
     reactive,
     signal_dbm,
     steps,
 )
-from meterlab.voltage import voltage_mv
+from meterlab.voltage import frequency_millihz, voltage_mv
 
 
 class Blocks:
@@ -53,13 +55,23 @@ class Blocks:
         return current_ma(mean_va, self.voltage_mv(phase, mean_va))
 
     def phase_va(self, phase: int) -> Numbers:
-        """Mean apparent power of each block in one phase of a transformer meter."""
+        """Mean apparent power of each block in one of three phases."""
         return steps(self.registers.apparent(self.meter, self._phases[phase])) * 3600 // self.period_s
 
     @cached_property
     def home_voltage_mv(self) -> Numbers:
         """Mean voltage of each block in the phase of a home."""
         return self.voltage_mv(int(self.town.phase[self.meter]), self.mean_va)
+
+    @cached_property
+    def home_current_ma(self) -> Numbers:
+        """Mean current of each block in the phase of a home."""
+        return current_ma(self.mean_va, self.home_voltage_mv)
+
+    def power_factor(self) -> Series:
+        """Power factor of each block, in every phase alike."""
+        milli = power_factor_milli(self.town, self.meter)
+        return Series(values=np.full(len(self.ends_s), milli), exponent=MILLI)
 
     @cached_property
     def _apparent(self) -> Numbers:
@@ -96,7 +108,10 @@ def _phase_voltage(phase: int) -> _BlockReader:
 _OVER_BLOCKS: dict[str, _BlockReader] = {
     "clock": lambda v: Series(values=v.ends_s),
     "block-voltage": lambda v: Series(values=v.home_voltage_mv, exponent=MILLI),
-    "block-current": lambda v: Series(values=current_ma(v.mean_va, v.home_voltage_mv), exponent=MILLI),
+    "block-current": lambda v: Series(values=v.home_current_ma, exponent=MILLI),
+    "block-neutral-current": lambda v: Series(values=neutral_ma(v.home_current_ma), exponent=MILLI),
+    "block-power-factor": Blocks.power_factor,
+    "block-frequency": lambda v: Series(values=frequency_millihz(v.town, v.ends_s), exponent=MILLI),
     "block-import": lambda v: v.import_wh(),
     "block-import-apparent": lambda v: v.import_vah(),
     "block-export": lambda v: _edges(v.none()),
@@ -104,6 +119,7 @@ _OVER_BLOCKS: dict[str, _BlockReader] = {
     "block-q1": lambda v: _edges(reactive(v.town, v.meter, v.drawn)),
     "meter-health": lambda v: Series(values=np.zeros(len(v.ends_s), np.int64)),
     "signal": lambda v: Series(values=signal_dbm(v.town, v.meter, v.ends_s)),
+    **{f"block-power-factor-{letter}": Blocks.power_factor for letter in PHASES},
     **{f"block-q{quadrant}": (lambda v: _edges(v.none())) for quadrant in (2, 3, 4)},
     **{f"block-current-{letter}": _phase_current(phase) for letter, phase in PHASES.items()},
     **{f"block-voltage-{letter}": _phase_voltage(phase) for letter, phase in PHASES.items()},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bijlighar.dlms.clock import INDIA_OFFSET_MIN
-from bijlighar.dlms.model import AssociationAccess, MeterModel, Profile, Quantity, Rights
+from bijlighar.dlms.model import AssociationAccess, MeterModel, Profile, Quantity, Quirk, Rights
 from bijlighar.dlms.obis import Obis
 from bijlighar.dlms.profile import UNIT_CODES, CaptureObject, Scaler
 
@@ -25,6 +25,8 @@ SIGNAL = Quantity(
 
 _SIGNAL_RIGHTS = Rights(read=frozenset({1, 2, 3}))
 _NONE = Rights()
+_DATA_CLASS = 1
+_PUBLIC = "public"
 _PUSH = "push"  # pre-established: it is never opened
 
 
@@ -59,6 +61,9 @@ class ModelPlan:
             quantities.setdefault(quantity.column.obis.octets, {})[quantity.column.attribute] = quantity
         rights = {(o.class_id, o.obis.octets): dict(o.access) for o in model.objects.values()}
         signal = (SIGNAL.column.class_id, SIGNAL.column.obis.octets)
+        if Quirk.COUNTER_NOT_PUBLIC in model.quirks:
+            for counter in (a.counter_obis for a in model.associations.values() if a.counter_obis):
+                rights.get((_DATA_CLASS, counter.octets), {}).pop(_PUBLIC, None)
         rights.setdefault(signal, dict.fromkeys(("reader", "setting"), _SIGNAL_RIGHTS))
         return cls(
             model=model,

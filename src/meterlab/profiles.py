@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bijlighar.dlms.model import Profile, Quantity
+from bijlighar.dlms.model import Profile, Quantity, Stamp
 from meterlab import rows
 from meterlab.at_instants import Instants, at_instants
 from meterlab.calendar import DAY_S, SLOT_S, day_of, midnight_s, month_of_day, months_of_days
@@ -21,17 +22,26 @@ from meterlab.selection import Asked
 from meterlab.state import SMALLEST_JUMP_S
 
 _EVENT_PREFIX = "event-"
+_BLOCK_LOAD = "block-load"
 _MISSING = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
-    """Rows of a profile. ``stamps_s`` is what the meter's clock said, ``int64[row]``; one number per cell."""
+    """Rows of a profile. ``stamps_s`` is what the meter's clock said, ``int64[row]``; one number per cell.
+
+    ``cells`` are whole numbers, or float64 for columns of a float type.
+    """
 
     profile: Profile
     stamps_s: Numbers
     columns: tuple[Quantity, ...]
-    cells: tuple[Numbers, ...]
+    cells: tuple[Numbers | NDArray[np.float64], ...]
+
+    @property
+    def first_is_clock(self) -> bool:
+        """Whether rows begin with their stamp."""
+        return bool(self.columns) and self.columns[0].column.is_clock
 
     def encoded(self) -> list[rows.Column]:
         """The columns for ``rows.buffer``."""
@@ -49,7 +59,10 @@ class Profiles:
 
     def table(self, meter: int, plan: ModelPlan, profile: Profile, asked: Asked, now_s: float) -> Table:
         """The rows that are asked for, oldest first (or newest first where the model says so)."""
-        found = self._reader(profile.name)(meter, profile, asked, now_s)
+        if profile.name == _BLOCK_LOAD:
+            found = self._blocks(meter, profile, asked, now_s, at_begin=plan.model.stamp is Stamp.BEGIN)
+        else:
+            found = self._reader(profile.name)(meter, profile, asked, now_s)
         if plan.model.newest_first:
             found = replace(
                 found, stamps_s=found.stamps_s[::-1], cells=tuple(values[::-1] for values in found.cells)
@@ -61,7 +74,6 @@ class Profiles:
             return self._events
         return {
             "instantaneous": self._snapshot,
-            "block-load": self._blocks,
             "daily": self._daily,
             "billing": self._billing,
         }[name]
@@ -71,12 +83,19 @@ class Profiles:
         shown = np.asarray([int(self.source.state.clock_s(meter, now_s))])
         return self._table(profile, asked, shown, lambda name: at_instants(view, name))
 
-    def _blocks(self, meter: int, profile: Profile, asked: Asked, now_s: float) -> Table:
+    def _blocks(self, meter: int, profile: Profile, asked: Asked, now_s: float, *, at_begin: bool) -> Table:
         period_s = profile.period_s or SLOT_S
         last_s = self._last_end(meter, period_s, now_s)
         first_s = max(last_s - (profile.depth - 1) * period_s, INSTALLED_S + period_s)
-        ends, stamps = self._ends(meter, asked, first_s, last_s, period_s)
+        later_s = period_s if at_begin else 0
+        by_end = (
+            replace(asked, begin_s=asked.begin_s + later_s, end_s=asked.end_s + later_s) if at_begin else asked
+        )
+        ends, stamps = self._ends(meter, by_end, first_s, last_s, period_s)
+        stamps = stamps - later_s if at_begin else stamps
         ends, stamps = ends[asked.entries(len(ends))], stamps[asked.entries(len(ends))]
+        if asked.one_day:
+            ends, stamps = ends[asked.of_one_day(stamps)], stamps[asked.of_one_day(stamps)]
         kept = self._with_supply(meter, ends, period_s)
         ends, stamps = ends[kept], stamps[kept]
         if not len(ends):
@@ -157,12 +176,15 @@ class Profiles:
         read: Callable[[str], Series | None],
         picked: Numbers | None = None,
     ) -> Table:
-        cells = []
+        cells: list[Numbers | NDArray[np.float64]] = []
         for column in asked.columns:
             if column.name == "clock" or not len(stamps):
                 cells.append(stamps)
                 continue
             quantity = read(column.name)
-            values = np.full(len(stamps), _MISSING) if quantity is None else wire(quantity, exponent_of(column))
+            if quantity is None:
+                cells.append(np.full(len(stamps), _MISSING))
+                continue
+            values = wire(quantity, exponent_of(column), column.type)
             cells.append(values if picked is None else values[picked])
         return Table(profile=profile, stamps_s=stamps, columns=asked.columns, cells=tuple(cells))

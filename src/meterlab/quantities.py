@@ -25,6 +25,9 @@ MILLI = -3
 PHASES = {"r": 0, "y": 1, "b": 2}
 """Letters of the phases in the names of quantities."""
 
+FLOATS = {"f32": np.float32, "f64": np.float64}
+"""Data types of the meter model that are no integers."""
+
 NOMINAL_V = 231
 _SIGNAL_DBM = (-104, -70)
 _SIGNAL_LIMITS_DBM = (-113, -51)  # what a modem can tell (3GPP TS 27.007, +CSQ)
@@ -48,9 +51,17 @@ def steps(edges: Numbers) -> Numbers:
     return np.asarray(edges[1:] - edges[:-1])
 
 
-def wire(quantity: Series, exponent: int) -> Numbers:
-    """The numbers that a meter with scaler ``exponent`` sends; what is finer is cut off, as its registers do."""
+def wire(quantity: Series, exponent: int, kind: str = "i64") -> Numbers | NDArray[np.float64]:
+    """The numbers that a meter with scaler ``exponent`` sends as data type ``kind``.
+
+    Integers: what is finer than the scaler is cut off, as registers do. Floats carry the base unit's resolution as
+    far as their width goes.
+    """
     shift = quantity.exponent - exponent
+    if kind in FLOATS:
+        whole = steps(quantity.values) if quantity.edges else quantity.values
+        scaled = whole * 10.0**shift if shift >= 0 else whole / 10.0**-shift
+        return np.asarray(scaled.astype(FLOATS[kind]), np.float64)
     scaled = quantity.values * 10**shift if shift >= 0 else quantity.values // 10**-shift
     return np.asarray(steps(scaled) if quantity.edges else scaled, np.int64)
 
@@ -90,6 +101,11 @@ def signal_dbm(town: Town, meter: int, instants_s: Numbers) -> Numbers:
 def current_ma(apparent_va: Numbers, voltage_mv: Numbers) -> Numbers:
     """The current that carries an apparent power at a voltage."""
     return np.asarray(apparent_va * 1_000_000 // np.maximum(1, voltage_mv), np.int64)
+
+
+def neutral_ma(current: Numbers) -> Numbers:
+    """What comes back by the neutral: a little less than went out."""
+    return np.asarray(current * 997 // 1000, np.int64)
 
 
 def nominal_ma(apparent_va: Numbers) -> Numbers:

@@ -24,7 +24,7 @@ from meterlab.calendar import (
     months_of_days,
 )
 from meterlab.interruptions import Interruptions
-from meterlab.town import Town
+from meterlab.town import THREE_PHASES, Town
 
 INSTALLED_MONTH = 2024 * 12 + 3
 """April 2024: every meter was installed at its first midnight. A constant, so that a town started again on another
@@ -98,18 +98,22 @@ class Registers:
         return self._with_losses(self._homes_wh(self._homes_below(meter), instants_s).sum(axis=0))
 
     def phases_wh(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The same for a transformer meter by phase, ``int64[3, instant]``; losses are shared alike."""
-        homes = self._homes_below(meter)
+        """The same by phase, ``int64[3, instant]``; losses and three-phase homes are shared alike."""
+        if self.town.is_consumer(meter):
+            return self._by_phase(np.asarray([meter]), instants_s)
+        return self._with_losses(self._by_phase(self._homes_below(meter), instants_s))
+
+    def _by_phase(self, homes: NDArray[np.int64], instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         drawn = self._homes_wh(homes, instants_s)
-        phase = self.town.phase[homes]
-        return self._with_losses(np.stack([drawn[phase == p].sum(axis=0) for p in range(3)]))
+        phase, three = self.town.phase[homes], drawn[self.town.phase[homes] == THREE_PHASES]
+        return np.stack([drawn[phase == p].sum(axis=0) + ((three + p) // 3).sum(axis=0) for p in range(3)])
 
     def power_w(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """Mean active power of the quarter hours that run at the instants, 0 while supply is interrupted."""
         return self._power(meter, instants_s, self.drawn_wh)
 
     def phases_w(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The same for a transformer meter by phase, ``int64[3, instant]``."""
+        """The same by phase, ``int64[3, instant]``."""
         return self._power(meter, instants_s, self.phases_wh)
 
     def _power(self, meter: int, instants_s: NDArray[np.int64], energy: _Energy) -> NDArray[np.int64]:

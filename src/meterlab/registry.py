@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bijlighar.cim.network import UsagePointKind
+from bijlighar.dlms.models import load_model
 from meterlab import identity, trial
 from meterlab.town import Town
 
@@ -115,7 +116,7 @@ def _meter(town: Town, meter: int, port: int) -> Row:
     return (
         identity.serial(town.seed, meter),
         identity.system_title(town.seed, meter).hex(),
-        "D1" if town.is_consumer(meter) else "D4",
+        load_model(town.model_name(meter)).category,
         town.model_name(meter),
         usage_point_code(town, meter),
         town.host(meter),

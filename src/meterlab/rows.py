@@ -35,6 +35,7 @@ _NUMBERS: dict[str, tuple[int, str]] = {
 }
 _ARRAY, _STRUCTURE, _OCTETS, _NULL = 0x01, 0x02, 0x09, 0x00
 _INSTANT_OCTETS = 12
+_INSTANT_CELL_OCTETS = 2 + _INSTANT_OCTETS
 _INSTANT = np.dtype(
     [
         ("year", ">u2"),
@@ -135,11 +136,29 @@ def buffer(columns: Sequence[Column], deviation_min: int) -> bytes:
     return bytes([_ARRAY]) + axdr.encode_length(len(rows)) + rows.tobytes()
 
 
+def buffer_with_null_clocks(columns: Sequence[Column], deviation_min: int, step_s: int) -> bytes:
+    """The same, with a null where the first column's instant is ``step_s`` after that of the row before."""
+    rows = table(columns, deviation_min)
+    follows = np.zeros(len(rows), np.bool_)
+    follows[1:] = np.diff(columns[0].values) == step_s
+    octets = rows.view("u1").reshape(len(rows), -1)
+    short = np.delete(octets, np.s_[3 : 2 + _INSTANT_CELL_OCTETS], axis=1)
+    short[:, 2] = _NULL
+    pieces = [bytes([_ARRAY]), axdr.encode_length(len(rows))]
+    edges = np.flatnonzero(np.diff(follows, prepend=False, append=False))
+    at = 0
+    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        pieces += [octets[at:begin].tobytes(), short[begin:end].tobytes()]
+        at = int(end)
+    return b"".join([*pieces, octets[at:].tobytes()])
+
+
 def cells_of(columns: Sequence[Column], deviation_min: int) -> list[list[bytes]]:
     """The same rows as single encoded cells."""
     rows = table(columns, deviation_min)
     widths = [
-        14 if column.kind == INSTANT else 1 + np.dtype(_NUMBERS[column.kind][1]).itemsize for column in columns
+        _INSTANT_CELL_OCTETS if column.kind == INSTANT else 1 + np.dtype(_NUMBERS[column.kind][1]).itemsize
+        for column in columns
     ]
     edges = np.cumsum([2, *widths]).tolist()
     result = []

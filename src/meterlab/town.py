@@ -17,6 +17,10 @@ from meterlab import draws, load
 CONSUMER_MODEL = "is15959-d1"
 TRANSFORMER_MODEL = "is15959-d4-transformer"
 MODELS = (CONSUMER_MODEL, TRANSFORMER_MODEL)
+"""Models of a town that was told no others."""
+
+THREE_PHASES = 3
+"""The phase of a meter that measures all three."""
 
 FIRST_ADDRESS = (127 << 24) + (16 << 16) + 1
 """Meter 0 answers at 127.16.0.1, meter i at the i-th address after it."""
@@ -50,6 +54,7 @@ class Town:
     drop_mv_per_a float64[meter]      voltage that a home loses with its own current; 0 at a transformer
     rating_kva    int32[transformer]
     feeder        int32[transformer]  index into ``feeders``
+    model         uint8[meter]        index into ``models``; None: homes have the first, transformers the second
     """
 
     name: str
@@ -67,6 +72,8 @@ class Town:
     substations: tuple[Substation, ...]
     feeders: tuple[Feeder, ...]
     loss_permille: int = LOSS_PERMILLE
+    models: tuple[str, ...] = MODELS
+    model: NDArray[np.uint8] | None = None
     consumers_by_transformer: NDArray[np.int32] = field(init=False)
     transformer_bounds: NDArray[np.int64] = field(init=False)
 
@@ -91,7 +98,9 @@ class Town:
 
     def model_name(self, meter: int) -> str:
         """The name of the meter's model file."""
-        return CONSUMER_MODEL if self.is_consumer(meter) else TRANSFORMER_MODEL
+        if self.model is None:
+            return self.models[0 if self.is_consumer(meter) else 1]
+        return self.models[int(self.model[meter])]
 
     def homes_of(self, transformer: int) -> NDArray[np.int64]:
         """The consumer meters of a transformer, ``int64[home]``."""
@@ -127,7 +136,7 @@ def town_of(name: str, seed: int, places: Places) -> Town:
     mean = load.mean_wh_day(seed, meters[:consumers])
     power_factor = 0.86 + 0.12 * draws.uniform(seed, "power-factor", meters)
     phase = (draws.bits(seed, "phase", meters) % 3).astype(np.uint8)
-    phase[consumers:] = 3
+    phase[consumers:] = THREE_PHASES
     sanctioned = 1000 * np.clip(np.rint(mean * _MEAN_LOAD_FACTOR / 24_000), 1, 10)
     drop = np.interp(draws.uniform(seed, "drop", meters), [0, 1], _DROP_MV_PER_A)
     drop[consumers:] = 0

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from fractions import Fraction
 
-from bijlighar.dlms.model import Profile, Quantity
+from bijlighar.dlms.model import Profile, Quantity, Stamp
 from bijlighar.dlms.profile import Scaler
 from meterlab import identity
 from meterlab.lab import Lab
 from meterlab.plans import INSTANT_TYPE
+from meterlab.quantities import FLOATS
 from meterlab.selection import Asked
 
 KINDS = {
@@ -50,9 +52,10 @@ def _profile_lines(
 ) -> Iterator[str]:
     asked = Asked(columns=profile.columns, begin_s=begin_s, end_s=end_s)
     table = lab.objects.profiles.table(meter, lab.objects.plan(meter), profile, asked, now_s)
+    model, period_s = lab.objects.plan(meter).model, (profile.period_s or 0) if kind == "block-load" else 0
     for row, stamp_s in enumerate(table.stamps_s.tolist()):
         values = {
-            channel(column.name): in_stored_unit(column, int(cells[row]))
+            channel(column.name): in_stored_unit(column, cells[row].item())
             for column, cells in zip(table.columns, table.cells, strict=True)
             if column.name != "clock"
         }
@@ -63,7 +66,8 @@ def _profile_lines(
             "profile": profile.name,
             "stamp": _iso(stamp_s),
             "stamp_s": stamp_s,
-            "period_s": (profile.period_s or 0) if kind == "block-load" else 0,
+            "start_s": stamp_s - period_s * (model.stamp is Stamp.END),
+            "period_s": period_s,
         }
         yield json.dumps({**head, "values": values})
 
@@ -114,12 +118,14 @@ _CHANNELS = {
 }
 
 
-def in_stored_unit(column: Quantity, number: int) -> int:
-    """A number of the wire in the unit that readings are kept in."""
+def in_stored_unit(column: Quantity, number: float) -> int:
+    """A number of the wire in the unit that readings are kept in; what is finer is rounded half to even."""
     if column.type == INSTANT_TYPE or column.scaler is None:
-        return number
+        return int(number)
     exponent = column.scaler.exponent + (3 if _in_thousandths(column, column.scaler) else 0)
-    scaled: int = number * 10**exponent if exponent >= 0 else number // 10**-exponent
+    if column.type in FLOATS:
+        return round(number * 10.0**exponent)
+    scaled: int = int(number) * 10**exponent if exponent >= 0 else round(Fraction(int(number), 10**-exponent))
     return scaled
 
 

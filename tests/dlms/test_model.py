@@ -13,14 +13,19 @@ from bijlighar.dlms.model import EventKind, MeterModel, ModelRefused, Quirk, Sev
 from bijlighar.dlms.models import UnknownModel, load_model, model_names, model_text
 from bijlighar.dlms.security import SecurityControl
 
-D1, D2, D4 = "is15959-d1", "is15959-d2", "is15959-d4-transformer"
+D1, D2, D3 = "is15959-d1", "is15959-d2", "is15959-d3"
+D4, FEEDER = "is15959-d4-transformer", "is15959-d4-feeder"
+LAYOUTS = [name for name in model_names() if name.endswith("-columns")]
 
 
 def test_the_shipped_models() -> None:
-    assert model_names() == (D1, D2, D4)
+    assert {D1, D2, D3, D4, FEEDER} < set(model_names())
     assert [load_model(name).name for name in model_names()] == list(model_names())
-    assert [load_model(name).category for name in model_names()] == ["D1", "D2", "D4"]
-    assert [load_model(name).has_relay for name in model_names()] == [True, True, False]
+    assert [load_model(name).category for name in (D1, D2, D3, D4, FEEDER)] == ["D1", "D2", "D3", "D4", "D4"]
+    for name in model_names():
+        model = load_model(name)
+        assert model.has_relay == (model.category in ("D1", "D2")), name
+        assert name.startswith(("is15959-", model.category.lower())), name
     for missing in ("_is15959", "../settings", ""):
         with pytest.raises(UnknownModel):
             load_model(missing)
@@ -87,6 +92,39 @@ def test_every_profile_that_people_rely_on_is_there(name: str) -> None:
         scaled = any(scaler is not None for scaler in profile.layout.scalers)
         assert scaled == (profile.scaler_obis is not None), profile.name
     assert {code.log for code in model.event_codes.values()} == {log.removeprefix("event-") for log in logs}
+
+
+def test_layouts_and_oddities_that_are_seen_on_live_meters() -> None:
+    """The list of what fielded makes do differently, each of them carried by some layout."""
+    models = [load_model(name) for name in LAYOUTS]
+    assert {len(model.profiles["block-load"].columns) for model in models} == {9, 11, 12, 14, 15, 18}
+    asked = {"capture-objects-refused", "cut-by-day", "range-by-day", "empty-range-ignored", "null-clocks"}
+    assert {quirk.value for model in models for quirk in model.quirks} == asked
+    assert {model.newest_first for model in models} == {True, False}
+    assert {model.stamp for model in models} == set(Stamp)
+    assert {model.deviation_sign for model in models} == set(DeviationSign)
+    settings = {model.associations["setting"] for model in models}
+    assert {access.mechanism for access in settings} == {Mechanism.HLS_AES, Mechanism.HLS_GMAC}
+    assert {access.ciphering for access in settings} == {Ciphering.GLO, Ciphering.GENERAL_GLO}
+    energies = [model.quantities["block-import"] for model in models]
+    assert {(q.type, q.scaler.exponent) for q in energies if q.scaler} == {("u32", 0), ("u32", 1), ("f32", 3)}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_layout_is_called_by_its_columns_and_says_how_sure_it_is(name: str) -> None:
+    assert int(name.split("-")[1]) == len(load_model(name).profiles["block-load"].columns)
+    head = model_text(name).split("extends")[0]
+    assert "Follows:" in head
+    assert ": B." in head
+    assert ": C." in head
+
+
+@pytest.mark.parametrize("name", [FEEDER, D4])
+def test_meters_of_the_network_count_quarter_hours_and_four_quadrants(name: str) -> None:
+    model = load_model(name)
+    assert model.profiles["block-load"].period_s == 900
+    assert columns(model, "block-load")[-4:] == [f"3/1.0.{c}.29.0.255/2" for c in (5, 6, 7, 8)]
+    assert {q.name for q in model.profiles["nameplate"].columns} > {"ct-ratio", "pt-ratio"}
 
 
 @pytest.mark.parametrize("name", model_names())

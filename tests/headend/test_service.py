@@ -10,7 +10,7 @@ from bijlighar.cim.period import Period
 from bijlighar.dlms import axdr
 from bijlighar.dlms.clock import decode_instant
 from bijlighar.dlms.xdlms import DataAccessResult
-from bijlighar.headend import visitor as visitor_module
+from bijlighar.headend import associating
 from bijlighar.headend.fleet import Fleet
 from bijlighar.headend.schedule import Cadence, Task
 from bijlighar.headend.visitor import Visitor
@@ -382,7 +382,7 @@ def test_no_log_line_holds_a_key(capsys, monkeypatch):
         async with Town(2) as town:
             town.meters[2].hang_after = 3
             await town.contacts(2)
-        monkeypatch.setattr(visitor_module, "ClientAssociation", _breaks)
+        monkeypatch.setattr(associating, "ClientAssociation", _breaks)
         async with Town() as town:
             await town.contacts(1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -57,11 +57,11 @@ class Quirk(StrEnum):
     RANGE_BY_DAY = "range-by-day"
     """A range is widened to, or must be, whole local days."""
     CUT_BY_DAY = "cut-by-day"
-    """An answer ends at a local midnight, however long the range: ask day by day."""
+    """An answer of block load ends at a local midnight, however long the range: ask day by day."""
     EMPTY_RANGE_IGNORED = "empty-range-ignored"
     """A range without length is answered with the whole buffer."""
     NULL_CLOCKS = "null-clocks"
-    """Only the first row of an answer has a clock."""
+    """In profiles with a period a row that follows the one before by one period has no clock."""
     HLS_ZERO_PADDING = "hls-zero-padding"
     """Challenges that are no multiple of 16 octets are filled with zeros, not by PKCS 7."""
     COUNTER_NOT_PUBLIC = "counter-not-public"
@@ -161,11 +161,25 @@ class EswBit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPush:
+    """A push setup by what it sends: device id, its own logical name, and then a row of ``profile``.
+
+    ``profile`` None: clock and event status word instead. ``columns`` are those of the profile, the clock first,
+    unless the make pushes others.
+    """
+
+    name: str
+    obis: Obis
+    profile: str | None
+    columns: tuple[Quantity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MeterModel:
     """A make of meter. ``objects`` holds those of quantities and profiles too, by name.
 
     ``quantities`` are those that some profile captures. ``default_offset_min`` is local time minus UTC where the
-    meter leaves its deviation open. ``event_codes`` by code, ``esw_bits`` by bit.
+    meter leaves its deviation open. ``event_codes`` by code, ``esw_bits`` by bit, ``pushes`` by name.
     """
 
     name: str
@@ -182,3 +196,4 @@ class MeterModel:
     event_codes: Mapping[int, EventCode]
     esw_bits: Mapping[int, EswBit]
     quirks: frozenset[Quirk]
+    pushes: Mapping[str, ModelPush] = field(default_factory=dict)

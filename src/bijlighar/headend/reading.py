@@ -164,7 +164,8 @@ def _read_profile(errand: Errand, firmware: str, order: Order, gathered: Gathere
         gathered.new_layouts[order.profile] = layout
     buffer = AttributeRef(PROFILE_CLASS, obis_of(model, model.profiles[order.profile]), BUFFER)
     for asked in order.ranges:
-        questions = [None] if asked is None else selections(order.kind, asked, layout, model)
+        span = asked or _all_of_it(order, layout, model, errand.now())
+        questions = [None] if span is None else selections(order.kind, span, layout, model)
         for number, selection in enumerate(questions, start=1):
             octets = yield Get(buffer, selection)
             read = ProfileRead(
@@ -177,6 +178,15 @@ def _read_profile(errand: Errand, firmware: str, order: Order, gathered: Gathere
             gathered.reads.append(read)
             if errand.on_read is not None:
                 errand.on_read(read)
+
+
+def _all_of_it(order: Order, layout: KeptLayout, model: MeterModel, now_s: float) -> Period | None:
+    """The whole buffer as a range, for a make that would answer the question without range with one day only."""
+    if order.kind is not ProfileKind.BLOCK_LOAD or Quirk.CUT_BY_DAY not in model.quirks:
+        return None
+    end_s = int(now_s) + _DAY_S  # the meter's clock may be ahead, or its stamps
+    kept_s = model.profiles[order.profile].depth * layout.period_s
+    return Period(start_s=end_s - kept_s - 2 * _DAY_S, end_s=end_s)
 
 
 def selections(
@@ -199,7 +209,7 @@ def selections(
     if Quirk.EMPTY_RANGE_IGNORED in model.quirks and first_s == last_s:
         first_s -= 1
     pieces = [(first_s, last_s)]
-    if Quirk.CUT_BY_DAY in model.quirks:
+    if Quirk.CUT_BY_DAY in model.quirks and kind is ProfileKind.BLOCK_LOAD:
         pieces = _by_day(first_s, last_s, offset_s)
     sign, offset_min = model.deviation_sign, model.default_offset_min
     return [

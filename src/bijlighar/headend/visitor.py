@@ -15,13 +15,13 @@ from typing import TypeVar
 
 from bijlighar.cim.contacts import Outcome
 from bijlighar.dlms import axdr
-from bijlighar.dlms.association import Ciphering, ClientAssociation, ClientSettings, Mechanism
+from bijlighar.dlms.association import ClientAssociation
 from bijlighar.dlms.errors import Malformed
 from bijlighar.dlms.limits import DEFAULT_MAX_PDU_OCTETS, MAX_COUNTER
 from bijlighar.dlms.model import AssociationAccess, MeterModel, Quirk
 from bijlighar.dlms.obis import Obis
-from bijlighar.dlms.security import ChallengePadding, SecurityMaterial
 from bijlighar.dlms.xdlms import AttributeRef
+from bijlighar.headend.associating import PUBLIC, READER, SETTING, client_association, counts
 from bijlighar.headend.clock import Clock
 from bijlighar.headend.clocksetting import ClockLimits, ClockSetting, set_clock
 from bijlighar.headend.counters import CounterBook, Reserved
@@ -32,7 +32,6 @@ from bijlighar.headend.session import SessionEnd, TimeLimits, converse
 
 T = TypeVar("T")
 
-PUBLIC, READER, SETTING = "public", "reader", "setting"
 CLOCK_PAUSE_S = 3600
 """A meter whose clock could not be set is asked again no sooner than this, by the utility's clock."""
 _CHALLENGE_OCTETS = 16
@@ -133,7 +132,7 @@ class Visitor:
 
     async def _converse(self, errand: Errand, keys: MeterKeys, role: str, script: Script[T]) -> SessionEnd[T]:
         access = _access(errand.model, role)
-        if not _counts(access):
+        if not counts(access):
             return await self._over_tcp(errand, self._association(errand.model, keys, role, None), script)
         named = (errand.meter.meter_id, access.client_address)
         reserved = await self._reserve(named)
@@ -168,30 +167,14 @@ class Visitor:
     def _association(
         self, model: MeterModel, keys: MeterKeys, role: str, reserved: Reserved | None
     ) -> ClientAssociation:
-        access, material = _access(model, role), None
-        if reserved is not None:
-            material = SecurityMaterial(
-                system_title=self._settings.own_title,
-                encryption_key=keys.encryption_key,
-                authentication_key=keys.authentication_key,
-            )
-        secret = {READER: keys.reader_secret, SETTING: keys.setting_secret}.get(role, b"")
-        return ClientAssociation(
-            ClientSettings(
-                mechanism=access.mechanism,
-                ciphering=access.ciphering,
-                client_address=access.client_address,
-                secret=secret or None,
-                protection=access.protection,
-                own=material,
-                invocation_counter=reserved.first if reserved else 0,
-                counters_left=reserved.count if reserved else 0,
-                challenge=self._draw(_CHALLENGE_OCTETS),
-                max_pdu=self._settings.max_pdu,
-                padding=ChallengePadding.ZEROS
-                if Quirk.HLS_ZERO_PADDING in model.quirks
-                else ChallengePadding.PKCS7,
-            )
+        return client_association(
+            _access(model, role),
+            keys,
+            own_title=self._settings.own_title,
+            reserved=reserved,
+            challenge=self._draw(_CHALLENGE_OCTETS),
+            max_pdu=self._settings.max_pdu,
+            zero_padding=Quirk.HLS_ZERO_PADDING in model.quirks,
         )
 
     async def _over_tcp(self, errand: Errand, association: ClientAssociation, script: Script[T]) -> SessionEnd[T]:
@@ -235,11 +218,6 @@ def _access(model: MeterModel, role: str) -> AssociationAccess:
     if access is None:
         raise NoSuchAssociation(model.name, role)
     return access
-
-
-def _counts(access: AssociationAccess) -> bool:
-    """Whether invocation counters are used."""
-    return access.ciphering is not Ciphering.NONE or access.mechanism is Mechanism.HLS_GMAC
 
 
 def _visited(end: SessionEnd[None], gathered: Gathered) -> Visited:
