@@ -202,6 +202,22 @@ def test_an_interrupted_feed_is_seen_and_comes_back_by_itself(
     expect(feed).to_have_text("live")
 
 
+def test_a_page_without_network_says_so_and_recovers(
+    operator: Page, room: MockControlRoom, complaints: Complaints
+) -> None:
+    complaints.expected += ["ERR_INTERNET_DISCONNECTED", "WebSocket"]
+    operator.goto("/trial")
+    expect(operator.locator(".banner")).to_be_visible()
+    operator.get_by_role("link", name="Meters", exact=True).click()
+    expect(operator.locator("tbody a")).to_have_count(12)
+    operator.context.set_offline(True)
+    operator.get_by_role("link", name="Field trial").click()
+    expect(operator.get_by_role("alert")).to_contain_text("The control room’s server does not answer.")
+    operator.context.set_offline(False)
+    operator.get_by_role("button", name="Try again").click()
+    expect(operator.locator(".banner")).to_be_visible()
+
+
 def test_a_lost_frame_is_asked_for_anew(operator: Page, room: MockControlRoom) -> None:
     operator.goto("/trial")
     expect(operator.locator("[data-live]")).to_have_text("live")
