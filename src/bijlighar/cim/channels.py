@@ -91,6 +91,7 @@ CHANNELS: dict[str, Unit] = {
     **{f"demand_va_tz{n}_time_s": EPOCH for n in TARIFF_ZONES},
     "event_code": COUNT,
     "event_log": COUNT,
+    **{f"status_word_{n}": COUNT for n in range(4)},
 }
 """Every column name that a reading batch may carry, with its stored unit."""
 

@@ -64,3 +64,35 @@ class ReadJob:
     rows: int = 0
     progress: float = 0.0
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushWindow:
+    """Which invocation counters of pushes were accepted from one sender under one key.
+
+    ``system_title`` 8 octets; ``key_id`` 8 octets that tell keys apart and none of the key; ``highest`` newest
+    counter; ``window`` what is remembered below it, in the head-end's own octets.
+    """
+
+    system_title: bytes
+    key_id: bytes
+    highest: int
+    window: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedPush:
+    """A push that was not accepted, kept as evidence.
+
+    ``received_s`` epoch seconds of the utility's clock; ``reason`` a fixed word; ``system_title`` as it claims,
+    empty when it claims none; ``meter_id`` None when no meter has that title; ``counter`` None when there is none;
+    ``peer`` where it came from; ``octets`` as received, ciphered.
+    """
+
+    received_s: int
+    reason: str
+    system_title: bytes
+    meter_id: int | None
+    counter: int | None
+    peer: str
+    octets: bytes

@@ -22,6 +22,7 @@ from bijlighar.dlms.model_parts import (
     EventKind,
     MeterModel,
     ModelObject,
+    ModelPush,
     Profile,
     Quantity,
     Quirk,
@@ -40,6 +41,7 @@ __all__ = [
     "EventKind",
     "MeterModel",
     "ModelObject",
+    "ModelPush",
     "ModelRefused",
     "Profile",
     "Quantity",
@@ -81,6 +83,7 @@ def parse_model(text: str, *, base: Callable[[str], str] | None = None) -> Meter
     associations = {key: _association(key, entry) for key, entry in table.table("associations").tables()}
     known = {key: _quantity(key, entry) for key, entry in table.table("quantities").tables()}
     profiles = {key: _profile(key, entry, known) for key, entry in table.table("profiles").tables()}
+    pushes = {key: _push(key, entry, known, profiles) for key, entry in table.table("pushes").tables()}
     listed = [_object(key, entry, associations) for key, entry in table.table("objects").tables()]
     codes = [_event_code(key, entry) for key, entry in table.table("event_codes").tables()]
     bits = [_esw_bit(key, entry) for key, entry in table.table("esw_bits").tables()]
@@ -100,6 +103,7 @@ def parse_model(text: str, *, base: Callable[[str], str] | None = None) -> Meter
         event_codes={code.code: code for code in codes},
         esw_bits={bit.bit: bit for bit in bits},
         quirks=_quirks(table),
+        pushes=pushes,
     )
     table.finish()
     return model
@@ -183,6 +187,23 @@ def _profile(name: str, table: TomlTable, known: Mapping[str, Quantity]) -> Prof
     )
     table.finish()
     return profile
+
+
+def _push(
+    name: str, table: TomlTable, known: Mapping[str, Quantity], profiles: Mapping[str, Profile]
+) -> ModelPush:
+    columns = table.strings("capture") if table.has("capture") else []
+    for position, quantity in enumerate(columns):
+        if quantity not in known:
+            raise table.refused(f"capture[{position}]", f"no quantity is named {quantity!r}")
+    push = ModelPush(
+        name=name,
+        obis=table.obis("obis"),
+        profile=table.optional("profile", lambda key: table.choice(key, {name: name for name in profiles})),
+        columns=tuple(known[quantity] for quantity in columns),
+    )
+    table.finish()
+    return push
 
 
 def _object(name: str, table: TomlTable, associations: Mapping[str, AssociationAccess]) -> ModelObject:

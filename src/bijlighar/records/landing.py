@@ -17,12 +17,13 @@ import pyarrow as pa
 
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.contacts import Contact
-from bijlighar.cim.exchange import Unavailable
+from bijlighar.cim.exchange import PushWindow, Unavailable
 from bijlighar.cim.period import civil_date
 from bijlighar.cim.readings import ReadingBatch
 from bijlighar.records.arrow_columns import integers
 from bijlighar.records.files import Files, Owner
 from bijlighar.records.manifest import Manifest
+from bijlighar.records.push_windows import put_windows
 from bijlighar.records.segment import Segment, contacts_table, describe, encode, quarantine_table, readings_table
 
 
@@ -48,6 +49,7 @@ class Landing:
         self._zone = zone
         self._written = count(1)
         self._unanswered: list[Segment] = []
+        self._windows: tuple[PushWindow, ...] = ()
         self._refusal: Alarm | None = None
 
     @property
@@ -63,15 +65,22 @@ class Landing:
         table = quarantine_table(readings, reasons)
         self._alarmed(lambda: self._land([table] if len(readings) else []))
 
-    def land(self, readings: Sequence[ReadingBatch], contacts: Sequence[Contact]) -> None:
+    def land(
+        self,
+        readings: Sequence[ReadingBatch],
+        contacts: Sequence[Contact],
+        windows: Sequence[PushWindow] = (),
+    ) -> None:
         """Return only when all rows are durable. Raises Unavailable, then nothing of this call is acknowledged.
 
-        Landing the same rows twice is harmless: the newest of a meter and start is read. For one thread.
+        ``windows`` become durable in the same transaction: a pushed row and the note that its counter was used
+        outlive a crash together, or neither does. Landing the same rows twice is harmless: the newest of a meter
+        and start is read. For one thread.
         """
         tables = _grouped(readings)
         if contacts:
             tables.append(contacts_table(contacts))
-        self._alarmed(lambda: self._land(tables))
+        self._alarmed(lambda: self._land(tables, windows))
 
     def _alarmed(self, attempt: Callable[[], None]) -> None:
         try:
@@ -86,9 +95,9 @@ class Landing:
             raise
         self._refusal = None
 
-    def _land(self, tables: Sequence[pa.Table]) -> None:
+    def _land(self, tables: Sequence[pa.Table], windows: Sequence[PushWindow] = ()) -> None:
         self._settle()
-        if not tables:
+        if not tables and not windows:
             return
         segments: list[Segment] = []
         try:
@@ -98,7 +107,7 @@ class Landing:
             for segment in segments:  # no commit was tried, so nobody can know of these
                 (self._files.root / segment.file).unlink(missing_ok=True)
             raise
-        self._unanswered = segments
+        self._unanswered, self._windows = segments, tuple(windows)
         self._settle()
 
     def _settle(self) -> None:
@@ -107,9 +116,12 @@ class Landing:
         A commit may have failed after the database took it, so the files stay and the same rows are committed
         again before anything new is written: a store that is down costs the disk of one call, not of every try.
         """
-        if self._unanswered:
+        if self._windows:
+            windows = self._windows
+            self._manifest.commit(self._unanswered, lambda connection: put_windows(connection, windows))
+        elif self._unanswered:
             self._manifest.commit(self._unanswered)
-            self._unanswered = []
+        self._unanswered, self._windows = [], ()
 
     def write(self, table: pa.Table, day: date, *, landing_order: int = 0) -> Segment:
         """Write one segment file and return what the manifest is to keep of it. Raises Unavailable.

@@ -6,7 +6,7 @@ a generation sees the same list for as long as the files of retired segments are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -52,11 +52,16 @@ class Manifest:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def commit(self, segments: Sequence[Segment]) -> int:
-        """Make segments count, all in one transaction, and return the generation. Known ones stay as they are."""
+    def commit(self, segments: Sequence[Segment], beside: Callable[[Connection], None] | None = None) -> int:
+        """Make segments count, all in one transaction, and return the generation. Known ones stay as they are.
+
+        ``beside`` writes what must become durable together with them, or not at all.
+        """
         with self._database.write() as connection:
             generation = next_number(connection, "manifest")
             insert_segments(connection, segments, generation)
+            if beside is not None:
+                beside(connection)
         return generation
 
     def replace(self, old: Sequence[Segment], new: Segment, *, now_s: int) -> bool:

@@ -23,6 +23,7 @@ from bijlighar.records.layouts import Layouts
 from bijlighar.records.manifest import Manifest
 from bijlighar.records.nameplates import Nameplates
 from bijlighar.records.people import People
+from bijlighar.records.push_windows import PushRecords
 from bijlighar.records.readings import Readings
 from bijlighar.records.recovery import Recovered, Recovery
 from bijlighar.records.registry import Registry
@@ -83,6 +84,7 @@ class Records:
         self.keys = KeyBox(self._database, now)
         self.layouts = Layouts(self._database, now)
         self.nameplates = Nameplates(self._database)
+        self.pushes = PushRecords(self._database)
         self.jobs = ReadJobs(self._database)
         self.people = People(self._database, now)
         self.web_sessions = WebSessions(self._database, wall)

@@ -216,6 +216,29 @@ jobs = Table(
     Index("ix_jobs_meter_id_asked_ms", "meter_id", "asked_ms"),
 )
 
+push_windows = Table(
+    "push_windows",
+    metadata,
+    Column("system_title", LargeBinary, primary_key=True),
+    Column("key_id", LargeBinary, primary_key=True),
+    Column("highest", BigInteger, nullable=False),
+    Column("window", LargeBinary, nullable=False),
+)
+
+refused_pushes = Table(
+    "refused_pushes",
+    metadata,
+    Column("number", RowNumber, primary_key=True),
+    _instant("received_s"),
+    _text("reason"),
+    Column("system_title", LargeBinary, nullable=False),
+    Column("meter_id", Integer),
+    Column("counter", BigInteger),
+    _text("peer"),
+    Column("octets", LargeBinary, nullable=False),
+    Index("ix_refused_pushes_received_s", "received_s"),
+)
+
 # -- readings -----------------------------------------------------------------------------------------------------
 
 segments = Table(
