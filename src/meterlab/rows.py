@@ -141,7 +141,7 @@ def buffer_with_null_clocks(columns: Sequence[Column], deviation_min: int, step_
     rows = table(columns, deviation_min)
     follows = np.zeros(len(rows), np.bool_)
     follows[1:] = np.diff(columns[0].values) == step_s
-    octets = rows.view("u1").reshape(len(rows), -1)
+    octets = rows.view("u1").reshape(len(rows), rows.dtype.itemsize)
     short = np.delete(octets, np.s_[3 : 2 + _INSTANT_CELL_OCTETS], axis=1)
     short[:, 2] = _NULL
     pieces = [bytes([_ARRAY]), axdr.encode_length(len(rows))]

@@ -3,35 +3,25 @@
 In process: octets go from machine to machine. The mixed town over loopback is in ``test_mixed_town``.
 """
 
-import json
-
 import numpy as np
 import pytest
 
-from bijlighar.cim.network import Meter, MeterCategory
 from bijlighar.cim.period import Period
-from bijlighar.cim.readings import MISSING
 from bijlighar.dlms.model import Quirk
 from bijlighar.dlms.models import load_model, model_names
 from bijlighar.dlms.xdlms import RangeSelection
-from bijlighar.headend.associating import READER, SETTING, client_association, counts
+from bijlighar.headend.associating import SETTING
 from bijlighar.headend.clocksetting import ClockLimits, set_clock
-from bijlighar.headend.counters import Reserved
-from bijlighar.headend.decoding import Parcel, Templates, understand
-from bijlighar.headend.layouts import LayoutBook
-from bijlighar.headend.reading import Errand, Gathered, Order, read_meter
-from bijlighar.headend.seen import SeenRows
-from meterlab import identity, truth
+from bijlighar.headend.reading import Order
+from meterlab import identity
 from meterlab.lab import build, town_named
 from meterlab.makes import Share
 
-from .in_process import NOW_S, Wire, keys_of
+from .in_process import LOGS, NOW_S, Wire, converse, held, read, stored
 
 SEED = 7
-LOGS = ("voltage", "current", "power", "transaction", "other", "nonrollover", "control")
 HOME, TRANSFORMER = 3, 11
 DAYS = Period(start_s=NOW_S - 3 * 86_400, end_s=NOW_S)
-LATER_S = NOW_S + 86_400
 
 
 @pytest.fixture(scope="module", params=model_names())
@@ -42,71 +32,6 @@ def wire(request):
     assert lab.objects.plan(meter).model.name == request.param
     lab.state.interruptions.supply_lost(0, NOW_S - 2 * 86_400, NOW_S - 2 * 86_400 + 5 * 3600)
     return Wire(lab, meter)
-
-
-def converse(wire, role, script):
-    model, keys = wire.lab.objects.plan(wire.meter).model, keys_of(wire.lab, wire.meter)
-    access = model.associations[role]
-    reserved = Reserved(first=10_000 * (wire.served + 1), count=5000, fresh=False) if counts(access) else None
-    client = client_association(
-        access, keys, own_title=b"BJG00001", reserved=reserved, challenge=b"0123456789abcdef"
-    )
-    end = wire.converse(client, script)
-    assert end.outcome.value == "ok", end.detail
-    return end.value
-
-
-def read(wire, *orders):
-    model = wire.lab.objects.plan(wire.meter).model
-    serial = identity.serial(SEED, wire.meter)
-    meter = Meter(
-        meter_id=5,
-        serial=serial,
-        system_title=identity.system_title(SEED, wire.meter),
-        category=MeterCategory(model.category),
-        model=model.name,
-        usage_point="",
-        host="",
-        port=1,
-    )
-    errand = Errand(
-        meter=meter,
-        serial=serial,
-        model=model,
-        firmware=None,
-        orders=orders,
-        layouts=LayoutBook(None),
-        now=lambda: float(NOW_S),
-    )
-    gathered = Gathered()
-    converse(wire, READER, read_meter(errand, gathered))
-    assert (gathered.refused, gathered.whole) == ({}, True)
-    parcel = Parcel(meter_id=5, model=model, reads=tuple(gathered.reads), contact=None, token=None, repeat=True)
-    understood = understand([parcel], Templates(), SeenRows(), NOW_S)
-    [result] = understood.results
-    assert (result.faults, result.unmapped, understood.quarantined) == ({}, set(), [])
-    return gathered, understood.readings
-
-
-def held(wire, kind, period=None):
-    """What the meter holds, by profile, start and event code."""
-    found = {}
-    for line in truth.lines(wire.lab, wire.meter, kind, 0, LATER_S, NOW_S):
-        row = json.loads(line)
-        if period is None or period.start_s <= row["start_s"] < period.end_s:
-            found[row["profile"], row["start_s"], row["values"].get("event_code")] = row["values"]
-    return found
-
-
-def stored(batches, kind):
-    found = {}
-    for batch in batches:
-        for row, start_s in enumerate(batch.start_s.tolist()):
-            values = {name: int(column[row]) for name, column in batch.channels.items()}
-            log = values.pop("event_log", None)
-            profile = kind if log is None else f"event-{LOGS[log]}"
-            found[profile, start_s, values.get("event_code")] = {n: v for n, v in values.items() if v != MISSING}
-    return found
 
 
 @pytest.mark.parametrize("kind", ["block-load", "daily"])

@@ -35,6 +35,23 @@ def test_what_is_sent_is_what_was_meant(count):
         assert len(row[0]) == 12
 
 
+@pytest.mark.parametrize("gaps", [(), (1,), (2, 3), (5,), (1, 2, 3, 4, 5)])
+@pytest.mark.parametrize("step_s", [1800, -1800])
+def test_a_null_clock_follows_its_row_before_and_no_other_row_has_one(gaps, step_s):
+    stamps = 1_753_239_600 + step_s * np.arange(6)
+    for gap in gaps:
+        stamps[gap:] += 7 * step_s
+    table = [rows.Column(kind=rows.INSTANT, values=stamps), *columns(6)[1:]]
+    whole = axdr.plain(axdr.decode(rows.buffer(table, 330)))
+    told = axdr.plain(axdr.decode(rows.buffer_with_null_clocks(table, 330, step_s)))
+    expected = [[row[0] if n in (0, *gaps) else None, *row[1:]] for n, row in enumerate(whole)]
+    assert told == expected
+
+
+def test_null_clocks_of_no_rows():
+    assert rows.buffer_with_null_clocks(columns(0), 330, 1800) == b"\x01\x00"
+
+
 def test_cells_are_the_same_octets():
     table = columns(5)
     assert rows.buffer_of_cells(rows.cells_of(table, 330)) == rows.buffer(table, 330)

@@ -49,6 +49,7 @@ __all__ = [
     "Rights",
     "Severity",
     "Stamp",
+    "merged_tables",
     "parse_model",
 ]
 
@@ -78,7 +79,7 @@ _READABLE = {1: range(1, 3), 3: range(1, 4), 4: range(1, 6), 7: range(1, 9), 8: 
 
 def parse_model(text: str, *, base: Callable[[str], str] | None = None) -> MeterModel:
     """A model from its TOML text. ``base`` gives the text of what it ``extends``. Raises ModelRefused."""
-    table = TomlTable(_merged(text, base, depth=0))
+    table = TomlTable(merged_tables(text, base, depth=0))
     name = table.text("name")
     associations = {key: _association(key, entry) for key, entry in table.table("associations").tables()}
     known = {key: _quantity(key, entry) for key, entry in table.table("quantities").tables()}
@@ -109,8 +110,11 @@ def parse_model(text: str, *, base: Callable[[str], str] | None = None) -> Meter
     return model
 
 
-def _merged(text: str, base: Callable[[str], str] | None, depth: int) -> dict[str, Any]:
-    """The tables of a text over those of what it extends; later names win, lists are replaced whole."""
+def merged_tables(text: str, base: Callable[[str], str] | None, depth: int = 0) -> dict[str, Any]:
+    """The tables of a text over those of what it extends; later names win, lists are replaced whole.
+
+    Raises ModelRefused.
+    """
     try:
         own = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -124,7 +128,7 @@ def _merged(text: str, base: Callable[[str], str] | None, depth: int) -> dict[st
     result: dict[str, Any] = {}
     for name in names:
         assert base is not None, "checked above"
-        result = _over(result, _merged(base(name), base, depth + 1))
+        result = _over(result, merged_tables(base(name), base, depth + 1))
     return _over(result, own)
 
 
