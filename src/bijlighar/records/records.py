@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from bijlighar.cim.exchange import Unavailable
 from bijlighar.cim.period import KOLKATA
 from bijlighar.records.audit import Audit
+from bijlighar.records.blocks import Blocks
+from bijlighar.records.blocks_compaction import BlockCompaction
 from bijlighar.records.compaction import Compaction
 from bijlighar.records.counters import Counters
 from bijlighar.records.database import BUSY_S, Database, next_number, sqlite_url
@@ -80,6 +82,8 @@ class Records:
         self.compaction = Compaction(
             self._database, manifest, reader, self.landing, root=root, examine=self._recovery.examine, wall=wall
         )
+        self.blocks = Blocks(self._database, files(data_dir / "blocks"), self._owner, now=now, wall=wall)
+        self.block_compaction = BlockCompaction(self.blocks)
         self.counters = Counters(self._database)
         self.keys = KeyBox(self._database, now)
         self.layouts = Layouts(self._database, now)
@@ -93,6 +97,7 @@ class Records:
         self.settings = Settings(self._database)
         try:
             self.recovered = self._recovery.recover()
+            self.blocks.recover(owners)
         except BaseException:
             self.close()
             raise

@@ -268,67 +268,6 @@ segments = Table(
     Index("ix_segments_generation", "generation"),
 )
 
-# -- day blocks ---------------------------------------------------------------------------------------------------
-
-blocks = Table(
-    "blocks",
-    metadata,
-    Column("block_id", Text, primary_key=True),
-    _text("kind"),
-    Column("period_s", Integer, nullable=False),
-    Column("bucket", Integer, nullable=False),
-    _text("first_day"),
-    _text("last_day"),
-    Column("file", Text, nullable=False, unique=True),
-    Column("rows", BigInteger, nullable=False),
-    Column("meter_min", Integer, nullable=False),
-    Column("meter_max", Integer, nullable=False),
-    Column("octets", BigInteger, nullable=False),
-    _text("sha256"),
-    _text("steps"),
-    _instant("sealed_s"),
-    Column("segments_generation", BigInteger, nullable=False),
-    Column("network_version", BigInteger, nullable=False),
-    Column("generation", BigInteger, nullable=False),
-    Column("retired_generation", BigInteger),
-    _instant("retired_s", nullable=True),
-    Index("ix_blocks_kind_live_day", "kind", "retired_generation", "last_day", "first_day"),
-)
-
-bucket_places = Table(
-    "bucket_places",
-    metadata,
-    Column("transformer", Text, primary_key=True),
-    Column("bucket", Integer, nullable=False),
-)
-
-edits = Table(
-    "edits",
-    metadata,
-    Column("number", RowNumber, primary_key=True),
-    _meter(),
-    _instant("start_s"),
-    Column("period_s", Integer, nullable=False),
-    _text("channel"),
-    Column("value", BigInteger),
-    _text("reason"),
-    _text("made_by"),
-    _instant("made_s"),
-    Index("ix_edits_meter_id_start_s", "meter_id", "start_s"),
-)
-
-bills = Table(
-    "bills",
-    metadata,
-    Column("number", RowNumber, primary_key=True),
-    _meter(),
-    _instant("start_s"),
-    _instant("end_s"),
-    _text("reference"),
-    _instant("billed_s"),
-    Index("ix_bills_meter_id_start_s", "meter_id", "start_s"),
-)
-
 # -- people, web sessions, audit, settings, trials ----------------------------------------------------------------
 
 people = Table(
