@@ -251,7 +251,7 @@ def test_a_notification_may_come_between_question_and_answer(ciphering):
 def test_a_client_without_block_transfer_gets_a_refusal_for_a_long_value():
     wire = wire_of(Mechanism.NONE, Ciphering.NONE)
     wire.client.open()
-    request = wire.client.data_to_send().replace(bytes.fromhex("00501D"), bytes.fromhex("00400D"))
+    request = wire.client.data_to_send().replace(bytes.fromhex("005E9F"), bytes.fromhex("004E9F"))
     wire.meter.receive_data(request)
     events_of(wire.meter)
     answered(wire)

@@ -14,6 +14,7 @@ from bijlighar.dlms.association import (
     ServerAssociation,
     ServiceRefused,
     State,
+    get_list,
 )
 from bijlighar.dlms.errors import (
     CountersSpent,
@@ -83,6 +84,10 @@ def client_in(state):
         events_of(client)
         return client
     wire.exchange()
+    if state is State.SETTING_BLOCKS:
+        client.set(CLOCK, bytes(2000))
+    if state is State.ACTING_BLOCKS:
+        client.action(DISCONNECT, bytes(2000))
     asks = {State.GETTING: "get", State.SETTING: "set", State.ACTING: "action", State.RELEASING: "release"}
     if state in asks:
         ACTS[asks[state]](client)
@@ -96,7 +101,8 @@ def client_in(state):
     return client
 
 
-RESTING = [state for state in State if state not in (State.CHALLENGED, State.BETWEEN_BLOCKS)]
+BETWEEN = {state for state in State if state.name.startswith("BETWEEN")}
+RESTING = [state for state in State if state is not State.CHALLENGED and state not in BETWEEN]
 
 
 @pytest.mark.parametrize("act", ACTS)
@@ -388,7 +394,7 @@ def test_a_request_longer_than_the_meter_receives_is_refused_and_nothing_is_over
     wire = Wire(client_settings(), server_settings(max_pdu=200))
     wire.opened()
     with pytest.raises(LocalProtocolError):
-        wire.client.set(CLOCK, bytes(200))
+        wire.client.ask(get_list([(CLOCK, None)] * 20))
     assert wire.client.state is State.OPEN
     wire.client.set(CLOCK, bytes(100))
     assert wire.exchange()
@@ -466,7 +472,7 @@ def open_meter():
     return wire.meter
 
 
-@pytest.mark.parametrize("apdu", ["C003C101", "C102C1000000000000000000000000", "D9C1", "C203"])
+@pytest.mark.parametrize("apdu", ["C004C101", "C106C1000000000000000000000000", "D9C1", "C203"])
 def test_a_service_that_is_not_spoken_is_answered_so_and_nothing_is_over(apdu):
     meter = open_meter()
     events, answer = served(meter, bytes.fromhex(apdu))

@@ -178,13 +178,13 @@ def test_the_printed_initiate_request_with_its_dedicated_key():
 @pytest.mark.parametrize(
     ("decode", "octets"),
     [
-        (decode_get_request, "C003C101"),
+        (decode_get_request, "C004C101"),
         (decode_get_response, "C403C10100"),
-        (decode_set_request, "C102C100080000010000FF02001101"),
+        (decode_set_request, "C106C100080000010000FF02001101"),
         (decode_set_request, "C101C100080000010000FF02011101"),
-        (decode_set_response, "C502C100"),
-        (decode_action_request, "C302C10046000060030AFF0100"),
-        (decode_action_response, "C702C10000"),
+        (decode_set_response, "C506C100"),
+        (decode_action_request, "C307C10046000060030AFF0100"),
+        (decode_action_response, "C705C10000"),
     ],
 )
 def test_forms_that_are_not_spoken_here_are_refused_as_such(decode, octets):

@@ -1,7 +1,9 @@
-"""Ciphered APDUs of one association: glo- and general-glo ciphering (IEC 62056-5-3).
+"""Ciphered APDUs of one association: glo-, ded-, general-glo and general-ded ciphering (IEC 62056-5-3).
 
 A ``SecureChannel`` owns both invocation counters. Its own never repeats and never leaves the reserved block;
-a received one must be above the last accepted, which moves only when the APDU has been verified.
+a received one must be above the last accepted, which moves only when the APDU has been verified. The channel
+under a dedicated key is another one, with numbers of its own (``dedicated``). General-ciphering and
+general-signing, which belong to suites 1 and 2, are refused by name.
 """
 
 from __future__ import annotations
@@ -11,7 +13,15 @@ from hmac import compare_digest
 from struct import Struct
 
 from bijlighar.dlms.axdr import encode_length, read_length
-from bijlighar.dlms.errors import CountersSpent, LocalProtocolError, Malformed, NotAuthentic, Replayed, Truncated
+from bijlighar.dlms.errors import (
+    CountersSpent,
+    LocalProtocolError,
+    Malformed,
+    NotAuthentic,
+    NotSupported,
+    Replayed,
+    Truncated,
+)
 from bijlighar.dlms.limits import MAX_COUNTER
 from bijlighar.dlms.security import (
     BEFORE_FULL_TAG,
@@ -26,7 +36,8 @@ from bijlighar.dlms.security import (
     judge_control,
 )
 
-GENERAL_GLO = 0xDB
+GENERAL_GLO, GENERAL_DED = 0xDB, 0xDC
+GENERAL_CIPHERING, GENERAL_SIGNING = 0xDD, 0xDF
 GLO_OF = {
     0x01: 0x21,
     0x08: 0x28,
@@ -40,7 +51,13 @@ GLO_OF = {
     0xC7: 0xCF,
 }
 """Tag of the plain APDU → tag of its glo-ciphered form."""
+DED_OF = {0xC0: 0xD0, 0xC1: 0xD1, 0xC2: 0xD2, 0xC3: 0xD3, 0xC4: 0xD4, 0xC5: 0xD5, 0xC7: 0xD7}
+"""Tag of the plain APDU → tag of its ded-ciphered form."""
 PLAIN_OF = {ciphered: plain for plain, ciphered in GLO_OF.items()}
+_PLAIN_OF_DED = {ciphered: plain for plain, ciphered in DED_OF.items()}
+DEDICATED = frozenset((GENERAL_DED, *_PLAIN_OF_DED))
+"""First octets of what is ciphered under a dedicated key."""
+_BY_NAME = {GENERAL_CIPHERING: "general-ciphering", GENERAL_SIGNING: "general-signing"}
 HEADER_OCTETS = 5
 """Security control and invocation counter."""
 GENERAL_GLO_OVERHEAD = 2 + SYSTEM_TITLE_OCTETS + 3 + HEADER_OCTETS + TAG_OCTETS
@@ -60,9 +77,12 @@ class SecureChannel:
     """
 
     __slots__ = (
+        "_ciphered_of",
         "_end",
+        "_head",
         "_own_prefix",
         "_peer_prefix",
+        "_plain_of",
         "_protection",
         "_suite",
         "last_accepted",
@@ -72,12 +92,20 @@ class SecureChannel:
     )
 
     def __init__(
-        self, material: SecurityMaterial, peer_title: bytes | None, protection: int, first_counter: int, count: int
+        self,
+        material: SecurityMaterial,
+        peer_title: bytes | None,
+        protection: int,
+        first_counter: int,
+        count: int,
+        *,
+        dedicated: bool = False,
     ) -> None:
         self._suite = material.suite
         self._protection = protection
         self.own_title = material.system_title
-        self._own_prefix = b"\xdb\x08" + material.system_title
+        self._ciphered_of, self._plain_of, self._head = _DEDICATED if dedicated else _GLOBAL
+        self._own_prefix = self._head + material.system_title
         self.peer_title = b""
         self._peer_prefix: bytes | tuple[bytes, ...] = _NOBODY
         if peer_title is not None:
@@ -89,7 +117,19 @@ class SecureChannel:
     def learn_peer(self, title: bytes) -> None:
         """The peer's system title, from now on the only one."""
         self.peer_title = title
-        self._peer_prefix = b"\xdb\x08" + title
+        self._peer_prefix = self._head + title
+
+    def dedicated(self, key: bytes, authentication_key: bytes) -> SecureChannel:
+        """The channel under a dedicated key, known since the AARQ; our counters go on where they are."""
+        material = SecurityMaterial(
+            system_title=self.own_title, encryption_key=key, authentication_key=authentication_key
+        )
+        left = self._end - self.next_counter
+        return SecureChannel(material, self.peer_title, self._protection, self.next_counter, left, dedicated=True)
+
+    def go_on_after(self, other: SecureChannel) -> None:
+        """Our counters go on where those of ``other`` ended: none is used twice, be it under another key."""
+        self.next_counter = max(self.next_counter, other.next_counter)
 
     def take_counter(self) -> int:
         """The next own counter. Raises CountersSpent at the end of the reserved block."""
@@ -100,14 +140,14 @@ class SecureChannel:
         return counter
 
     def seal_glo(self, apdu: bytes) -> bytes:
-        """``apdu`` in its own glo-ciphered form."""
-        tag = GLO_OF.get(apdu[0])
+        """``apdu`` in its own glo- or ded-ciphered form."""
+        tag = self._ciphered_of.get(apdu[0])
         if tag is None:
-            raise LocalProtocolError(f"APDU {apdu[0]:#04x} has no glo-ciphered form")
+            raise LocalProtocolError(f"APDU {apdu[0]:#04x} has no ciphered form of its own")
         return bytes((tag,)) + length_and_control(len(apdu), self._protection) + self.seal(apdu)
 
     def seal_general(self, apdu: bytes) -> bytes:
-        """``apdu`` within general-glo-ciphering, our title in front."""
+        """``apdu`` within general-glo- or general-ded-ciphering, our title in front."""
         return self._own_prefix + length_and_control(len(apdu), self._protection) + self.seal(apdu)
 
     def seal(self, apdu: bytes) -> bytes:
@@ -141,20 +181,26 @@ class SecureChannel:
                 judge_control(control)
                 raise NotAuthentic(f"security control {control:#04x} is less than {self._protection:#04x}")
             plain = suite.open(control, nonce, apdu[offset + HEADER_OCTETS :])
-        if not plain or not (general or plain[0] == PLAIN_OF[apdu[0]]):
+        if not plain or not (general or plain[0] == self._plain_of[apdu[0]]):
             raise Malformed("the ciphered APDU holds another than its tag tells")
         self.last_accepted = counter
         return plain
 
     def _judge_form(self, apdu: bytes) -> int:
-        """Where the length of a glo-ciphered APDU stands; anything else is refused."""
-        if apdu[0] == GENERAL_GLO:
-            raise NotAuthentic("general-glo ciphering under a system title that is not the peer's")
-        if apdu[0] not in PLAIN_OF:
+        """Where the length of a glo- or ded-ciphered APDU stands; anything else is refused."""
+        if apdu[0] == self._head[0]:
+            raise NotAuthentic("general ciphering under a system title that is not the peer's")
+        if apdu[0] in _BY_NAME:
+            raise NotSupported(f"{_BY_NAME[apdu[0]]} is not supported")
+        if apdu[0] not in self._plain_of:
             raise NotAuthentic(f"APDU {apdu[0]:#04x} came unprotected, or in a form that is not supported")
         if not self.peer_title:
             raise NotAuthentic("a ciphered APDU before the peer told its system title")
         return 1
+
+
+_GLOBAL = GLO_OF, PLAIN_OF, bytes((GENERAL_GLO, SYSTEM_TITLE_OCTETS))
+_DEDICATED = DED_OF, _PLAIN_OF_DED, bytes((GENERAL_DED, SYSTEM_TITLE_OCTETS))
 
 
 @lru_cache(maxsize=4096)

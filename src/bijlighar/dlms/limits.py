@@ -34,6 +34,9 @@ MAX_DEPTH: Final = 16
 MAX_ELEMENTS: Final = 1 << 18
 """Values in one A-XDR buffer, all levels together: 45 days of quarter hours in 18 columns are 78,000."""
 
+MAX_REFERENCES: Final = 256
+"""Attributes or methods in one request with list: a whole meter's registers are some 60."""
+
 MAX_STRING_OCTETS: Final = MAX_VALUE_OCTETS
 """One string: it cannot be longer than the value that holds it."""
 

@@ -1,4 +1,4 @@
-"""Data-notification: what a meter says unasked (IEC 62056-5-3), plain or in general-glo ciphering.
+"""What a meter says unasked: data-notification and event-notification (IEC 62056-5-3).
 
 A push stands outside any association, so its keys are found by the system title in front of it. Whether its
 counter is new is for a durable window to say (pushes come late, doubled, out of order), not for this module.
@@ -13,8 +13,9 @@ from bijlighar.dlms.channel import GENERAL_GLO, HEADER_OCTETS, split_ciphered
 from bijlighar.dlms.clock import INSTANT_OCTETS
 from bijlighar.dlms.errors import Malformed, NotAuthentic, Truncated
 from bijlighar.dlms.security import SYSTEM_TITLE_OCTETS, SecurityControl, SecurityMaterial, judge_control
+from bijlighar.dlms.xdlms.references import DESCRIPTOR_OCTETS, AttributeRef, decode_descriptor
 
-DATA_NOTIFICATION = 0x0F
+DATA_NOTIFICATION, EVENT_NOTIFICATION = 0x0F, 0xC2
 _BODY_AT = 2 + SYSTEM_TITLE_OCTETS
 
 
@@ -113,3 +114,38 @@ def open_push(
     return Push(
         system_title=title, counter=counter, control=control, body=body, notification=decode_notification(plain)
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventNotification:
+    """The value of one attribute, unasked. ``instant`` date-time of 12 octets or None; ``octets`` raw A-XDR."""
+
+    ref: AttributeRef
+    instant: bytes | None
+    octets: bytes
+
+
+def encode_event(event: EventNotification) -> bytes:
+    """The plain APDU."""
+    instant = event.instant
+    when = b"\x00" if instant is None else b"\x01" + encode_length(len(instant)) + instant
+    return bytes([EVENT_NOTIFICATION]) + when + event.ref.encode() + event.octets
+
+
+def decode_event(apdu: bytes) -> EventNotification:
+    """From the plain APDU. Raises Malformed, Truncated. The value is not decoded here."""
+    if len(apdu) < 2:
+        raise Truncated("an event-notification ends within its head")
+    if apdu[0] != EVENT_NOTIFICATION:
+        raise Malformed("this is no event-notification")
+    instant, offset = None, 2
+    if apdu[1]:
+        if apdu[1] != 1 or apdu[2:3] != bytes([INSTANT_OCTETS]):
+            raise Malformed("the date-time of an event-notification has 12 octets or is not there")
+        offset = 3 + INSTANT_OCTETS
+        instant = apdu[3:offset]
+    class_id, obis, attribute = decode_descriptor(apdu, offset)
+    offset += DESCRIPTOR_OCTETS
+    if len(apdu) <= offset:
+        raise Truncated("an event-notification ends before its value")
+    return EventNotification(ref=AttributeRef(class_id, obis, attribute), instant=instant, octets=apdu[offset:])

@@ -1,8 +1,7 @@
 """The TCP wrapper: version 1, source and destination wPort, length, APDU (IEC 62056-47).
 
-``WrapperLink`` is one end of such a link. ``receive_data`` only stores; ``next_apdu`` parses. What a link offers
-(``frame``, ``receive_data``, ``next_apdu``, ``peer_address``) is all that an association knows of it, so that
-HDLC can take its place.
+``WrapperLink`` is one end of such a link. ``receive_data`` only stores; ``next_apdu`` parses. It is the plainest
+``bijlighar.dlms.framing.Link``: nothing is set up, acknowledged or timed here, for TCP does all that.
 """
 
 from __future__ import annotations
@@ -26,9 +25,20 @@ class WrapperLink:
     ``max_octets`` bounds the APDU of a received frame and may be changed once a PDU size is negotiated.
     """
 
-    __slots__ = ("_octets", "_offset", "_own_address", "_usual_ends", "max_octets", "peer_address")
+    __slots__ = (
+        "_octets",
+        "_offset",
+        "_own_address",
+        "_usual_ends",
+        "max_octets",
+        "outgoing",
+        "peer_address",
+    )
+    ended = False
+    disconnected = True
 
     def __init__(self, own_address: int, peer_address: int | None, max_octets: int = MAX_FRAME_OCTETS) -> None:
+        self.outgoing: list[bytes] = []
         self._own_address = own_address
         self.peer_address = peer_address
         self.max_octets = max_octets
@@ -49,6 +59,10 @@ class WrapperLink:
         if self.peer_address is None:
             raise LocalProtocolError("the peer has not spoken yet, its address is unknown")
         return _HEADER.pack(WRAPPER_VERSION, self._own_address, self.peer_address, size) + apdu
+
+    def send(self, apdu: bytes) -> None:
+        """Put ``apdu`` among what is to be sent. Raises as ``frame``."""
+        self.outgoing.append(self.frame(apdu))
 
     def receive_data(self, octets: bytes) -> None:
         """Store what came. What goes beyond MAX_BUFFERED_OCTETS is refused by ``next_apdu``."""
@@ -95,3 +109,25 @@ class WrapperLink:
     def trailing_octets(self) -> bytes:
         """What was received and is not parsed yet."""
         return self._octets[self._offset :]
+
+    def grant_blocks(self, peer_max_pdu: int) -> None:
+        """Nothing: a frame holds what an APDU may be."""
+
+    def settle(self) -> None:
+        """Nothing: what comes now belongs to the next association."""
+
+    def invite(self) -> None:
+        """Nothing: the peer speaks when it likes."""
+
+    def close(self) -> None:
+        """Nothing: the connection is the caller's."""
+
+    def transmitted(self, now: float) -> None:
+        """Nothing: nothing is acknowledged."""
+
+    def get_timer(self) -> float | None:
+        """None: nothing is awaited here."""
+        return None
+
+    def handle_timer(self, now: float) -> None:
+        """Nothing."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from hmac import compare_digest
 
 from bijlighar.dlms.acse import LN_CIPHERED_CONTEXT, LN_CONTEXT, Aare, Aarq, AssociationResult, Diagnostic
-from bijlighar.dlms.association.settings import CONFORMANCE_OF, Ciphering, Mechanism, ServerAccess, ServerSettings
-from bijlighar.dlms.channel import GENERAL_GLO, SecureChannel
+from bijlighar.dlms.association.settings import Ciphering, Mechanism, ServerAccess, ServerSettings, conformance
+from bijlighar.dlms.channel import DEDICATED, GENERAL_DED, GENERAL_GLO, GENERAL_GLO_OVERHEAD, SecureChannel
 from bijlighar.dlms.errors import LocalProtocolError, NotAuthentic, RemoteProtocolError
-from bijlighar.dlms.limits import MIN_PDU_OCTETS
+from bijlighar.dlms.limits import MAX_FRAME_OCTETS, MIN_PDU_OCTETS
 from bijlighar.dlms.security import (
+    KEY_OCTETS,
     MAX_CHALLENGE_OCTETS,
     MIN_CHALLENGE_OCTETS,
     SYSTEM_TITLE_OCTETS,
@@ -18,7 +19,7 @@ from bijlighar.dlms.security import (
     hls_aes,
     hls_gmac,
 )
-from bijlighar.dlms.xdlms import ConfirmedServiceError, InitiateRequest, InitiateResponse
+from bijlighar.dlms.xdlms import ConfirmedServiceError, Conformance, InitiateRequest, InitiateResponse
 from bijlighar.dlms.xdlms.initiate import decode_initiate_request
 
 _PDU_TOO_SHORT = ConfirmedServiceError(1, 6, 3)
@@ -38,7 +39,8 @@ class Refused(Exception):
 class Admission:
     """A client that was let in, or has still to prove itself (``pending``).
 
-    ``challenge`` the client's, b"" without HLS; ``general`` whether it spoke general-glo last.
+    ``challenge`` the client's, b"" without HLS; ``general`` whether it spoke in a general ciphering last;
+    ``dedicated`` the channel under its dedicated key, and ``under_dedicated`` whether it spoke under that last.
     """
 
     access: ServerAccess
@@ -46,6 +48,14 @@ class Admission:
     initiate: InitiateRequest
     challenge: bytes
     general: bool
+    services: int
+    dedicated: SecureChannel | None = None
+    under_dedicated: bool = False
+
+    @property
+    def is_ciphered(self) -> bool:
+        """Whether services are ciphered."""
+        return self.channel is not None and self.access.ciphering is not Ciphering.NONE
 
     @property
     def pending(self) -> bool:
@@ -55,7 +65,53 @@ class Admission:
     @property
     def conformance(self) -> int:
         """What both sides can do."""
-        return self.initiate.conformance & CONFORMANCE_OF[self.access.ciphering]
+        return self.initiate.conformance & self.services
+
+    @property
+    def room(self) -> int:
+        """Octets of a plain APDU that the client receives ciphered and whole."""
+        limit = self.initiate.max_pdu or MAX_FRAME_OCTETS
+        return limit - GENERAL_GLO_OVERHEAD if self.is_ciphered else limit
+
+    def grants(self, service: Conformance) -> bool:
+        """Whether both sides can do ``service``."""
+        return bool(self.conformance & service)
+
+    def seal(self, apdu: bytes) -> bytes:
+        """``apdu`` in the ciphering that the client used last."""
+        channel = self.channel
+        if channel is None or not self.is_ciphered:
+            return apdu
+        if self.dedicated is not None and self.under_dedicated:
+            self.dedicated.go_on_after(channel)
+            channel = self.dedicated
+        else:
+            self.join_counters()
+        return channel.seal_general(apdu) if self.general else channel.seal_glo(apdu)
+
+    def open(self, apdu: bytes) -> bytes:
+        """The plain request. Raises as ``SecureChannel.open``."""
+        if self.channel is None or not self.is_ciphered:
+            return apdu
+        dedicated = self.dedicated if apdu[0] in DEDICATED else None
+        plain = (dedicated or self.channel).open(apdu)
+        self.general = apdu[0] in (GENERAL_GLO, GENERAL_DED)
+        self.under_dedicated = dedicated is not None
+        return plain
+
+    def join_counters(self) -> None:
+        """What we used under the dedicated key is used under the global one too."""
+        if self.channel is not None and self.dedicated is not None:
+            self.channel.go_on_after(self.dedicated)
+
+    def take_dedicated_key(self) -> None:
+        """The client's dedicated key, if it sent one, holds from now on. Raises Refused."""
+        key, material = self.initiate.dedicated_key, self.access.material
+        if key is None or self.channel is None or material is None or not self.is_ciphered:
+            return
+        if len(key) != KEY_OCTETS:
+            raise Refused(Diagnostic.NO_REASON)
+        self.dedicated = self.channel.dedicated(key, material.authentication_key)
 
 
 def admit(aarq: Aarq, access: ServerAccess | None, settings: ServerSettings) -> Admission:
@@ -77,7 +133,10 @@ def admit(aarq: Aarq, access: ServerAccess | None, settings: ServerSettings) -> 
         raise Refused(Diagnostic.AUTHENTICATION_FAILURE if ciphered else Diagnostic.NO_REASON) from None
     if 0 < initiate.max_pdu < MIN_PDU_OCTETS:
         raise Refused(Diagnostic.NO_REASON, _PDU_TOO_SHORT)
-    return Admission(access, channel, initiate, challenge, general)
+    services = conformance(access.ciphering, settings.general_blocks)
+    admission = Admission(access, channel, initiate, challenge, general, services)
+    admission.take_dedicated_key()
+    return admission
 
 
 def _judge_authentication(aarq: Aarq, access: ServerAccess, settings: ServerSettings) -> bytes:

@@ -6,6 +6,8 @@ left. After NEED_DATA there may be new octets to send: a long value is asked for
 
 An answer must carry the invoke-id of the one open question and, in blocks, the next number. A stale answer is a
 RemoteProtocolError, not passed over: whoever gave up on a question closes the connection.
+
+Over HDLC, give ``data_to_send`` the time, and call ``link.handle_timer`` when ``link.get_timer()`` is reached.
 """
 
 from __future__ import annotations
@@ -16,72 +18,61 @@ from typing import ClassVar, TypeAlias
 from bijlighar.dlms.acse import RLRE, decode_aare, decode_release
 from bijlighar.dlms.association.events import (
     NEED_DATA,
-    ActionDone,
     AssociationOpened,
     ClientEvent,
+    EventNotified,
     GetFailed,
     GetSucceeded,
     NeedData,
     NotificationReceived,
     Released,
     ServiceRefused,
-    SetDone,
 )
 from bijlighar.dlms.association.opening import check_proof, negotiated, proof, proof_refused, refusal
 from bijlighar.dlms.association.prepared import prepared
+from bijlighar.dlms.association.protection import Protection
+from bijlighar.dlms.association.questions import ActionQuestion, Question, SetQuestion
 from bijlighar.dlms.association.settings import ClientSettings, check_challenge
 from bijlighar.dlms.association.states import Move, Role, State, rows
-from bijlighar.dlms.axdr import Data, encode
-from bijlighar.dlms.channel import GENERAL_GLO, GENERAL_GLO_OVERHEAD, GLO_OF, SecureChannel
+from bijlighar.dlms.association.terms import NOTHING_NEGOTIATED, terms_of
+from bijlighar.dlms.axdr import Data
+from bijlighar.dlms.channel import GENERAL_GLO, GLO_OF
 from bijlighar.dlms.errors import (
     LocalProtocolError,
     Malformed,
     ProtocolError,
     RemoteProtocolError,
     StaleReply,
-    TooLarge,
+    Truncated,
 )
-from bijlighar.dlms.limits import MAX_BLOCKS, MAX_FRAME_OCTETS, MAX_VALUE_OCTETS
-from bijlighar.dlms.notification import decode_notification
-from bijlighar.dlms.wrapper import WrapperLink
-from bijlighar.dlms.xdlms import AttributeRef, InitiateResponse, MethodRef, Selection
-from bijlighar.dlms.xdlms.action import ActionAnswer, ActionRequest, decode_action_response
-from bijlighar.dlms.xdlms.get import BLOCK, GetBlock, decode_get_response, encode_get, encode_next, split_block
-from bijlighar.dlms.xdlms.results import decode_confirmed_service_error, decode_exception
-from bijlighar.dlms.xdlms.set_attribute import SetRequest, decode_set_response
+from bijlighar.dlms.framing import client_link
+from bijlighar.dlms.notification import decode_event, decode_notification
+from bijlighar.dlms.xdlms import AttributeRef, MethodRef, Selection
+from bijlighar.dlms.xdlms.action import ActionAnswer, decode_action_response
+from bijlighar.dlms.xdlms.blocks import Gathering
+from bijlighar.dlms.xdlms.get import BLOCK, GetAnswer, decode_get_response, encode_get, encode_next, split_block
+from bijlighar.dlms.xdlms.results import (
+    EXCEPTION_RESPONSE,
+    decode_confirmed_service_error,
+    decode_exception,
+)
 
 _ROWS = rows(Role.CLIENT)
 _IDLE_ROW, _CLOSED_ROW, _PROVING_ROW = _ROWS[State.IDLE], _ROWS[State.CLOSED], _ROWS[State.PROVING]
 # Members of an Enum are slow to look up in the class (Python 3.11), and a session makes a dozen moves.
-_ACCEPT = Move.ACCEPT
-_ACCEPT_PROOF = Move.ACCEPT_PROOF
-_ACT = Move.ACT
-_ANSWER_ACT = Move.ANSWER_ACT
-_ANSWER_GET = Move.ANSWER_GET
-_ANSWER_RELEASE = Move.ANSWER_RELEASE
-_ANSWER_SET = Move.ANSWER_SET
-_ASSOCIATE = Move.ASSOCIATE
-_CHALLENGE = Move.CHALLENGE
-_GET = Move.GET
-_GET_NEXT = Move.GET_NEXT
-_GIVE_BLOCK = Move.GIVE_BLOCK
-_LOSE_CONNECTION = Move.LOSE_CONNECTION
-_NOTIFY = Move.NOTIFY
-_PROVE = Move.PROVE
-_REFUSE = Move.REFUSE
-_REFUSE_PROOF = Move.REFUSE_PROOF
-_RELEASE = Move.RELEASE
-_REPORT_EXCEPTION = Move.REPORT_EXCEPTION
-_SET = Move.SET
+_ACCEPT, _ACCEPT_PROOF, _CHALLENGE = Move.ACCEPT, Move.ACCEPT_PROOF, Move.CHALLENGE
+_ANSWER_GET, _ANSWER_RELEASE = Move.ANSWER_GET, Move.ANSWER_RELEASE
+_ASSOCIATE, _PROVE, _RELEASE = Move.ASSOCIATE, Move.PROVE, Move.RELEASE
+_GET, _GET_NEXT, _GIVE_BLOCK = Move.GET, Move.GET_NEXT, Move.GIVE_BLOCK
+_LOSE_CONNECTION, _NOTIFY = Move.LOSE_CONNECTION, Move.NOTIFY
+_REFUSE, _REFUSE_PROOF, _REPORT_EXCEPTION = Move.REFUSE, Move.REFUSE_PROOF, Move.REPORT_EXCEPTION
 
 _INVOKE = 0xC0
 """Invoke-id-and-priority: high priority, confirmed."""
 _CIPHERED_RESPONSE = (GLO_OF[0x08], GENERAL_GLO)
+_AWAITING = frozenset(State) - {State.IDLE, State.OPEN, State.CLOSED, State.FAILED}
+"""States in which the meter owes an answer."""
 _Handler: TypeAlias = Callable[["ClientAssociation", bytes], ClientEvent | None]
-
-
-def _unchanged(apdu: bytes) -> bytes:
-    return apdu
 
 
 class ClientAssociation:
@@ -91,23 +82,22 @@ class ClientAssociation:
     """
 
     __slots__ = (
-        "_block",
         "_challenge",
         "_channel",
         "_fault",
-        "_first_counter",
+        "_gathering",
         "_invoke",
-        "_largest_request",
-        "_link",
-        "_negotiated",
         "_open",
         "_outgoing",
-        "_pieces",
         "_prepared",
+        "_protection",
+        "_question",
         "_row",
         "_seal",
+        "_send",
         "_settings",
-        "_size",
+        "_terms",
+        "link",
     )
 
     def __init__(
@@ -122,27 +112,20 @@ class ClientAssociation:
         self._prepared = ready = prepared(settings)
         self._row = _IDLE_ROW
         self._fault: ProtocolError | None = None
-        self._link = WrapperLink(settings.client_address, settings.server_address, ready.max_frame_octets)
-        self._first_counter = settings.invocation_counter if invocation_counter is None else invocation_counter
-        self._channel: SecureChannel | None = None
-        self._seal = self._open = _unchanged
-        if ready.title is not None and settings.own is not None:
-            count = settings.counters_left if counters_left is None else counters_left
-            self._channel = channel = SecureChannel(
-                settings.own, settings.meter_title, ready.protection, self._first_counter, count
-            )
-            if ready.ciphered:
-                self._seal = channel.seal_general if ready.general else channel.seal_glo
-                self._open = channel.open
+        self.link = link = client_link(
+            settings, settings.client_address, settings.server_address, ready.max_frame_octets
+        )
+        self._send = link.send
+        self._protection = protection = Protection(settings, ready, invocation_counter, counters_left)
+        self._channel = protection.channel
+        self._seal, self._open = protection.seal, protection.open
         self._challenge = settings.challenge if challenge is None else challenge
         check_challenge(settings.mechanism, self._challenge)
-        self._outgoing: list[bytes] = []
+        self._outgoing = link.outgoing
+        self._question: Question | None = None
         self._invoke = 0
-        self._largest_request = MAX_FRAME_OCTETS
-        self._negotiated: InitiateResponse | None = None
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._block = 1
+        self._terms = NOTHING_NEGOTIATED
+        self._gathering: Gathering | None = None
 
     @property
     def state(self) -> State:
@@ -152,48 +135,63 @@ class ClientAssociation:
     @property
     def next_invocation_counter(self) -> int:
         """The first invocation counter that has not been used."""
-        return self._first_counter if self._channel is None else self._channel.next_counter
+        return self._protection.next_counter
 
     @property
     def meter_title(self) -> bytes:
         """The meter's system title as far as it is known."""
-        return (self._settings.meter_title or b"") if self._channel is None else self._channel.peer_title
+        return self._protection.meter_title
 
     def open(self) -> None:
         """Ask for the association (AARQ)."""
         try:
             self._row = self._row[_ASSOCIATE]
-            self._outgoing.append(self._link.frame(self._prepared.aarq(self._challenge, self._channel)))
+            self._send(self._prepared.aarq(self._challenge, self._channel))
         except ProtocolError as fault:
             self._fail(fault)
             raise
 
     def get(self, ref: AttributeRef, selection: Selection | None = None) -> None:
         """Ask for one attribute, or for some rows of it. Ends in GetSucceeded, GetFailed or ServiceRefused."""
-        self._ask(_GET, encode_get(self._next_invoke(), ref, selection))
+        request = encode_get(self._next_invoke(), ref, selection)
+        if len(request) > self._terms.octets:
+            raise LocalProtocolError(
+                f"a request of {len(request)} octets, the meter receives {self._terms.octets}"
+            )
+        self._follow((_GET,), request)
 
     def set(self, ref: AttributeRef, value: Data | bytes) -> None:
         """Write one attribute; ``value`` typed, or raw A-XDR octets. Ends in SetDone or ServiceRefused."""
-        octets = encode(value) if isinstance(value, Data) else value
-        self._ask(_SET, SetRequest(self._next_invoke(), ref, octets).encode())
+        self.ask(SetQuestion(((ref, value),), listed=False))
 
     def action(self, ref: MethodRef, parameter: Data | bytes | None = None) -> None:
         """Invoke one method; ``parameter`` as for ``set``. Ends in ActionDone or ServiceRefused."""
-        octets = encode(parameter) if isinstance(parameter, Data) else parameter
-        self._ask(_ACT, ActionRequest(self._next_invoke(), ref, octets).encode())
+        self.ask(ActionQuestion(((ref, parameter),), listed=False))
+
+    def ask(self, question: Question) -> None:
+        """Ask what ``get_list``, ``set_list`` or ``action_list`` made; each tells how it ends."""
+        turn = question.begin(self._next_invoke(), self._terms)
+        assert turn.request is not None
+        self._follow(turn.moves, turn.request)
+        self._question = question
 
     def release(self) -> None:
         """Ask for the end of the association (RLRQ). Ends in Released or ServiceRefused."""
         try:
             self._row = self._row[_RELEASE]
-            self._outgoing.append(self._link.frame(self._prepared.rlrq(self._channel)))
+            self._protection.join_counters()
+            self._send(self._prepared.rlrq(self._channel))
         except ProtocolError as fault:
             self._fail(fault)
             raise
 
-    def data_to_send(self) -> bytes:
-        """What is to be sent now; given once."""
+    def data_to_send(self, now: float | None = None) -> bytes:
+        """What is to be sent at ``now``; given once. Without ``now`` no timer is started."""
         outgoing = self._outgoing
+        if not outgoing and self._row.state in _AWAITING:
+            self.link.invite()
+        if now is not None:
+            self.link.transmitted(now)
         if not outgoing:
             return b""
         octets = outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
@@ -202,7 +200,7 @@ class ClientAssociation:
 
     def receive_data(self, octets: bytes) -> None:
         """Store what came."""
-        self._link.receive_data(octets)
+        self.link.receive_data(octets)
 
     def connection_lost(self) -> None:
         """The connection is gone. When an answer was awaited, ``next_event`` raises from now on."""
@@ -216,7 +214,7 @@ class ClientAssociation:
         """What happened next, or NEED_DATA. Raises RemoteProtocolError for the peer's faults, for good."""
         if self._fault is not None:
             raise self._fault
-        next_apdu = self._link.next_apdu
+        next_apdu = self.link.next_apdu
         try:
             while self._row is not _CLOSED_ROW:
                 apdu = next_apdu()
@@ -231,6 +229,7 @@ class ClientAssociation:
                 event = handler(self, apdu)
                 if event is not None:
                     return event
+            self.link.settle()
         except ProtocolError as fault:
             self._fail(fault)
             raise
@@ -242,14 +241,11 @@ class ClientAssociation:
             self._fault = fault
         self._row = _ROWS[State.FAILED]
 
-    def _ask(self, move: Move, request: bytes) -> None:
-        if len(request) > self._largest_request:
-            raise LocalProtocolError(
-                f"a request of {len(request)} octets, the meter receives {self._largest_request}"
-            )
+    def _follow(self, moves: tuple[Move, ...], request: bytes) -> None:
         try:
-            self._row = self._row[move]
-            self._outgoing.append(self._link.frame(self._seal(request)))
+            for move in moves:
+                self._row = self._row[move]
+            self._send(self._seal(request))
         except ProtocolError as fault:
             self._fail(fault)
             raise
@@ -259,98 +255,102 @@ class ClientAssociation:
         return _INVOKE | invoke
 
     def _check_invoke(self, invoke: int) -> None:
-        if invoke & 0x0F != self._invoke:
+        if (invoke ^ self._invoke) & 0x0F:
             raise StaleReply(f"an answer to invoke-id {invoke & 0x0F}, {self._invoke} was asked")
 
     def _on_aare(self, apdu: bytes) -> ClientEvent | None:
         aare = decode_aare(apdu)
         if aare.result != 0:
             self._row = self._row[_REFUSE]
+            self.link.close()
             return refusal(aare)
         ready, channel = self._prepared, self._channel
         challenged = ready.is_hls
         self._row = self._row[_CHALLENGE if challenged else _ACCEPT]
-        self._negotiated = answer = negotiated(aare, self._settings, ready, channel, self._challenge)
-        if answer.max_pdu:
-            self._largest_request = answer.max_pdu - (GENERAL_GLO_OVERHEAD if ready.ciphered else 0)
+        answer = negotiated(aare, self._settings, ready, channel, self._challenge)
+        self._terms = terms = terms_of(answer, self._settings, ciphered=ready.ciphered)
+        if terms.general_blocks:
+            self.link.grant_blocks(answer.max_pdu)
         if not challenged:
             return self._opened()
         self._row = self._row[_PROVE]
         challenge = aare.authentication_value or b""
-        self._outgoing.append(
-            self._link.frame(self._seal(proof(challenge, self._settings, channel, self._next_invoke())))
-        )
+        self._send(self._seal(proof(challenge, self._settings, channel, self._next_invoke())))
         return None
 
     def _opened(self) -> AssociationOpened:
-        answer = self._negotiated
-        assert answer is not None
-        return AssociationOpened(self.meter_title, answer.max_pdu, answer.conformance)
+        if self._settings.dedicated_key is not None:
+            protection = self._protection
+            protection.use_dedicated()
+            self._seal, self._open = protection.seal, protection.open
+        return AssociationOpened(self.meter_title, self._terms.max_pdu, self._terms.conformance)
 
     def _on_proof(self, answer: ActionAnswer) -> ClientEvent:
         if answer.result != 0 or answer.value is None:
             self._row = self._row[_REFUSE_PROOF]
+            self.link.close()
             return proof_refused()
         check_proof(answer.value, self._settings, self._channel, self._challenge)
         self._row = self._row[_ACCEPT_PROOF]
         return self._opened()
 
     def _on_get(self, apdu: bytes) -> ClientEvent | None:
+        if self._question is not None:
+            return self._on_answer(apdu)
         if len(apdu) > 2:
-            if apdu[2] & 0x0F != self._invoke:
-                self._check_invoke(apdu[2])
+            self._check_invoke(apdu[2])
             if apdu[1] == BLOCK:
                 return self._on_block(apdu)
         answer = decode_get_response(apdu)
         self._row = self._row[_ANSWER_GET]
-        if self._pieces:
+        if self._gathering is not None:
             raise StaleReply("a whole answer among the blocks of another")
-        assert not isinstance(answer, GetBlock)
+        assert isinstance(answer, GetAnswer)
         return GetFailed(answer.result) if answer.value is None else GetSucceeded(answer.value)
 
     def _on_block(self, apdu: bytes) -> ClientEvent | None:
         last, number, piece = split_block(apdu)
+        gathering = self._gathering
         if not isinstance(piece, bytes):
             self._row = self._row[_ANSWER_GET]
-            self._forget_pieces()
+            self._gathering = None
             return GetFailed(piece)
-        if number != self._block:
-            raise StaleReply(f"block {number}, {self._block} was asked")
-        self._pieces.append(piece)
-        self._block = number + 1
-        self._size += len(piece)
-        if self._size > MAX_VALUE_OCTETS or number > MAX_BLOCKS:
-            raise TooLarge(f"a value of {self._size} octets in {number} blocks and more to come")
-        if last:
+        if gathering is None:
+            self._gathering = gathering = Gathering()
+        octets = gathering.add(number, piece, last=last)
+        if octets is not None:
             self._row = self._row[_ANSWER_GET]
-            octets = b"".join(self._pieces)
-            self._forget_pieces()
+            self._gathering = None
             return GetSucceeded(octets)
-        if not piece:
-            raise Malformed("a block without octets that is not the last")
         self._row = self._row[_GIVE_BLOCK][_GET_NEXT]
-        request = encode_next(_INVOKE | self._invoke, number)
-        self._outgoing.append(self._link.frame(self._seal(request)))
+        self._send(self._seal(encode_next(_INVOKE | self._invoke, number)))
         return None
 
-    def _forget_pieces(self) -> None:
-        self._pieces.clear()
-        self._size = 0
-        self._block = 1
+    def _on_answer(self, apdu: bytes) -> ClientEvent | None:
+        """An answer to anything but a GET of one attribute."""
+        question = self._question
+        if len(apdu) <= 3:
+            raise Truncated("an answer ends within its head")
+        self._check_invoke(apdu[2])
+        if question is None or question.tag != apdu[0]:
+            raise RemoteProtocolError(f"an answer {apdu[0]:#04x} that was not asked for")
+        turn = question.heard(apdu)
+        for move in turn.moves:
+            self._row = self._row[move]
+        if turn.request is not None:
+            self._send(self._seal(turn.request))
+        else:
+            self._question = None
+        return turn.event
 
-    def _on_set(self, apdu: bytes) -> ClientEvent:
-        answer = decode_set_response(apdu)
-        self._check_invoke(answer.invoke)
-        self._row = self._row[_ANSWER_SET]
-        return SetDone(answer.result)
-
-    def _on_action(self, apdu: bytes) -> ClientEvent:
+    def _on_action(self, apdu: bytes) -> ClientEvent | None:
+        if self._row is not _PROVING_ROW:
+            return self._on_answer(apdu)
         answer = decode_action_response(apdu)
         self._check_invoke(answer.invoke)
-        if self._row is _PROVING_ROW:
-            return self._on_proof(answer)
-        self._row = self._row[_ANSWER_ACT]
-        return ActionDone(answer.result, answer.value)
+        if not isinstance(answer, ActionAnswer):
+            raise Malformed("a proof comes in one piece")
+        return self._on_proof(answer)
 
     def _on_rlre(self, apdu: bytes) -> ClientEvent:
         release = decode_release(apdu, RLRE)
@@ -358,37 +358,40 @@ class ClientAssociation:
         information = release.user_information
         if information and information[0] in _CIPHERED_RESPONSE:
             self._open(information)
+        self.link.close()
         return Released()
 
-    def _on_exception(self, apdu: bytes) -> ClientEvent:
+    def _on_refusal(self, apdu: bytes) -> ClientEvent:
         self._row = self._row[_REPORT_EXCEPTION]
-        self._forget_pieces()
-        return ServiceRefused(decode_exception(apdu))
-
-    def _on_service_error(self, apdu: bytes) -> ClientEvent:
-        self._row = self._row[_REPORT_EXCEPTION]
-        self._forget_pieces()
-        return ServiceRefused(decode_confirmed_service_error(apdu))
+        self._question = self._gathering = None
+        exception = apdu[0] == EXCEPTION_RESPONSE
+        return ServiceRefused(decode_exception(apdu) if exception else decode_confirmed_service_error(apdu))
 
     def _on_notification(self, apdu: bytes) -> ClientEvent:
         self._row = self._row[_NOTIFY]
         notification = decode_notification(apdu)
         return NotificationReceived(notification.invoke_id, notification.instant, notification.octets)
 
+    def _on_event(self, apdu: bytes) -> ClientEvent:
+        self._row = self._row[_NOTIFY]
+        event = decode_event(apdu)
+        return EventNotified(event.ref, event.instant, event.octets)
+
     _unprotected: ClassVar[dict[int, _Handler]] = {
         0x61: _on_aare,
         0x63: _on_rlre,
-        0xD8: _on_exception,
-        0x0E: _on_service_error,
+        0xD8: _on_refusal,
+        0x0E: _on_refusal,
     }
     """APDUs that are never ciphered as a whole."""
     _protected: ClassVar[dict[int, _Handler]] = {
         0xC4: _on_get,
-        0xC5: _on_set,
+        0xC5: _on_answer,
         0xC7: _on_action,
+        0xC2: _on_event,
         0x0F: _on_notification,
-        0xD8: _on_exception,
-        0x0E: _on_service_error,
+        0xD8: _on_refusal,
+        0x0E: _on_refusal,
     }
 
 

@@ -70,10 +70,24 @@ class GetFailed:
 
 
 @dataclass(slots=True)
+class GetListDone:
+    """The attributes of a list were read: for each its raw A-XDR octets, or why there are none."""
+
+    results: tuple[bytes | DataAccessResult, ...]
+
+
+@dataclass(slots=True)
 class SetDone:
     """The meter answered a SET; ``result`` says how."""
 
     result: DataAccessResult
+
+
+@dataclass(slots=True)
+class SetListDone:
+    """The meter answered a SET with list: a result for each attribute."""
+
+    results: tuple[DataAccessResult, ...]
 
 
 @dataclass(slots=True)
@@ -82,6 +96,13 @@ class ActionDone:
 
     result: ActionResult
     octets: bytes | None
+
+
+@dataclass(slots=True)
+class ActionListDone:
+    """The meter answered an ACTION with list: what became of each method."""
+
+    results: tuple[ActionDone, ...]
 
 
 @dataclass(slots=True)
@@ -103,6 +124,20 @@ class NotificationReceived:
     invoke_id: int
     instant: bytes | None
     octets: bytes
+
+
+@dataclass(slots=True)
+class EventNotified:
+    """The meter told that something happened. ``instant`` date-time of 12 octets or None; ``octets`` raw A-XDR."""
+
+    ref: AttributeRef
+    instant: bytes | None
+    octets: bytes
+
+
+@dataclass(slots=True)
+class LinkEnded:
+    """The peer closed the link below the association or began it anew (HDLC), and the association with it."""
 
 
 @dataclass(slots=True)
@@ -161,12 +196,16 @@ ClientEvent: TypeAlias = (
     | AssociationRefused
     | GetSucceeded
     | GetFailed
+    | GetListDone
     | SetDone
+    | SetListDone
     | ActionDone
+    | ActionListDone
     | ServiceRefused
     | Released
     | NotificationReceived
+    | EventNotified
 )
 ServerEvent: TypeAlias = (
-    AssociationRequested | ClientProved | GetRequested | SetRequested | ActionRequested | Released
+    AssociationRequested | ClientProved | GetRequested | SetRequested | ActionRequested | Released | LinkEnded
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from bijlighar.dlms.acse import LN_CIPHERED_CONTEXT, LN_CONTEXT, RLRQ, Aarq, Release
-from bijlighar.dlms.association.settings import CONFORMANCE_OF, Ciphering, ClientSettings, Mechanism, check_client
+from bijlighar.dlms.association.settings import Ciphering, ClientSettings, Mechanism, check_client, conformance
 from bijlighar.dlms.channel import GLO_OF, SecureChannel, length_and_control
 from bijlighar.dlms.limits import FRAME_SLACK_OCTETS, MAX_FRAME_OCTETS
 from bijlighar.dlms.security import CHALLENGE_OCTETS, ENCRYPTED, TAG_OCTETS
@@ -56,6 +56,7 @@ class Prepared:
         password: bytes | None,
         max_pdu: int,
         dedicated_key: bytes | None,
+        services: int,
     ) -> None:
         self.ciphered = ciphering is not Ciphering.NONE
         self.general = ciphering is Ciphering.GENERAL_GLO
@@ -64,9 +65,8 @@ class Prepared:
         self.protection = protection
         self.title = title
         self.max_frame_octets = min(max_pdu + FRAME_SLACK_OCTETS, MAX_FRAME_OCTETS)
-        conformance = CONFORMANCE_OF[ciphering]
-        again = InitiateRequest(conformance=conformance, max_pdu=max_pdu)
-        first = InitiateRequest(conformance=conformance, max_pdu=max_pdu, dedicated_key=dedicated_key)
+        again = InitiateRequest(conformance=services, max_pdu=max_pdu)
+        first = InitiateRequest(conformance=services, max_pdu=max_pdu, dedicated_key=dedicated_key)
         self._initiate, self._initiate_again = first.encode(), again.encode()
         self._prepare_aarq(mechanism, password)
         self._prepare_rlrq()
@@ -136,6 +136,7 @@ def prepared(settings: ClientSettings) -> Prepared:
         settings.secret if settings.mechanism is Mechanism.LLS else None,
         settings.max_pdu,
         settings.dedicated_key,
+        conformance(settings.ciphering, settings.general_blocks),
     )
     settings.kept.append(ready)
     return ready

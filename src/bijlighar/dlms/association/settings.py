@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
 from bijlighar.dlms.errors import LocalProtocolError
+from bijlighar.dlms.gateway import Gateway
+from bijlighar.dlms.general_block import BlockSettings
+from bijlighar.dlms.hdlc import HdlcSettings
 from bijlighar.dlms.limits import DEFAULT_MAX_PDU_OCTETS, MAX_COUNTER, MIN_PDU_OCTETS
 from bijlighar.dlms.security import (
     CHALLENGE_OCTETS,
@@ -40,6 +43,11 @@ BOTH_PROTECTIONS = SecurityControl.AUTHENTICATED_ENCRYPTED
 _CLIENT_CONFORMANCE = int(
     Conformance.PRIORITY_MANAGEMENT
     | Conformance.BLOCK_TRANSFER_WITH_GET
+    | Conformance.BLOCK_TRANSFER_WITH_SET
+    | Conformance.BLOCK_TRANSFER_WITH_ACTION
+    | Conformance.MULTIPLE_REFERENCES
+    | Conformance.DATA_NOTIFICATION
+    | Conformance.EVENT_NOTIFICATION
     | Conformance.GET
     | Conformance.SET
     | Conformance.SELECTIVE_ACCESS
@@ -53,6 +61,12 @@ CONFORMANCE_OF = {
 """What this package can do, as a client proposes it and a server grants it."""
 
 
+def conformance(ciphering: Ciphering, general_blocks: BlockSettings | None) -> int:
+    """CONFORMANCE_OF, and general block transfer when the settings have it."""
+    blocks = 0 if general_blocks is None else int(Conformance.GENERAL_BLOCK_TRANSFER)
+    return CONFORMANCE_OF[ciphering] | blocks
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
     """The associations of a client with one meter. Keep them: what they come to is worked out once.
@@ -63,6 +77,9 @@ class ClientSettings:
     ``challenge`` 16 octets from the caller's random source, fresh for every association. Challenge and counters
     may also be given to ClientAssociation, which lets the same settings serve every visit.
     ``max_pdu`` octets that we can receive. ``padding`` how this make fills a mechanism 2 challenge.
+    ``dedicated_key`` 16 fresh octets: services are then ciphered under it (ded- or general-ded).
+    ``hdlc`` None = TCP wrapper; ``gateway`` the meter behind a data concentrator; ``general_blocks`` offers
+    general block transfer.
     """
 
     mechanism: Mechanism = Mechanism.NONE
@@ -79,6 +96,9 @@ class ClientSettings:
     max_pdu: int = DEFAULT_MAX_PDU_OCTETS
     dedicated_key: bytes | None = field(default=None, repr=False)
     padding: ChallengePadding = ChallengePadding.PKCS7
+    hdlc: HdlcSettings | None = None
+    gateway: Gateway | None = None
+    general_blocks: BlockSettings | None = None
     kept: list[object] = field(default_factory=list, init=False, repr=False, compare=False)
     """What these settings come to, once it was asked for (see ``prepared``)."""
 
@@ -106,6 +126,7 @@ class ServerSettings:
     """A meter's side. ``accesses`` by client address; ``challenge`` fresh for every association.
 
     ``invocation_counter`` the first of ``counters_left`` own numbers; ``max_pdu`` octets that we can receive.
+    ``hdlc``, ``gateway`` and ``general_blocks`` as for a client.
     """
 
     accesses: dict[int, ServerAccess]
@@ -114,6 +135,9 @@ class ServerSettings:
     counters_left: int = MAX_COUNTER + 1
     server_address: int = 1
     max_pdu: int = DEFAULT_MAX_PDU_OCTETS
+    hdlc: HdlcSettings | None = None
+    gateway: Gateway | None = None
+    general_blocks: BlockSettings | None = None
 
 
 def check_client(settings: ClientSettings) -> None:

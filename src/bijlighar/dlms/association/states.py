@@ -34,6 +34,11 @@ class State(IntEnum):
     RELEASING = 9
     CLOSED = 10
     FAILED = 11
+    SETTING_BLOCKS = 12
+    BETWEEN_SET_BLOCKS = 13
+    ACTING_BLOCKS = 14
+    BETWEEN_ACT_BLOCKS = 15
+    BETWEEN_ANSWER_BLOCKS = 16
 
 
 class Move(IntEnum):
@@ -59,9 +64,26 @@ class Move(IntEnum):
     REPORT_EXCEPTION = 17
     NOTIFY = 18
     LOSE_CONNECTION = 19
+    SET_BLOCK = 20
+    TAKE_SET_BLOCK = 21
+    ACT_BLOCK = 22
+    TAKE_ACT_BLOCK = 23
+    GIVE_ANSWER_BLOCK = 24
+    ANSWER_NEXT = 25
 
 
-_ASKING = {Move.ASSOCIATE, Move.PROVE, Move.GET, Move.GET_NEXT, Move.SET, Move.ACT, Move.RELEASE}
+_ASKING = {
+    Move.ASSOCIATE,
+    Move.PROVE,
+    Move.GET,
+    Move.GET_NEXT,
+    Move.SET,
+    Move.SET_BLOCK,
+    Move.ACT,
+    Move.ACT_BLOCK,
+    Move.ANSWER_NEXT,
+    Move.RELEASE,
+}
 OWN_MOVES = {
     Role.CLIENT: frozenset(_ASKING | {Move.LOSE_CONNECTION}),
     Role.SERVER: frozenset(set(Move) - _ASKING),
@@ -70,6 +92,17 @@ OWN_MOVES = {
 
 Moves = dict[State, dict[Move, State]]
 """One role's part of the table."""
+
+_ANEW: dict[Move, State] = {
+    Move.GET: State.GETTING,
+    Move.SET: State.SETTING,
+    Move.SET_BLOCK: State.SETTING_BLOCKS,
+    Move.ACT: State.ACTING,
+    Move.ACT_BLOCK: State.ACTING_BLOCKS,
+    Move.RELEASE: State.RELEASING,
+    Move.LOSE_CONNECTION: State.CLOSED,
+}
+"""A client that drops something long may ask for something else."""
 
 TRANSITIONS: dict[Role, Moves] = {
     Role.CLIENT: {
@@ -92,7 +125,9 @@ TRANSITIONS: dict[Role, Moves] = {
         State.OPEN: {
             Move.GET: State.GETTING,
             Move.SET: State.SETTING,
+            Move.SET_BLOCK: State.SETTING_BLOCKS,
             Move.ACT: State.ACTING,
+            Move.ACT_BLOCK: State.ACTING_BLOCKS,
             Move.RELEASE: State.RELEASING,
             Move.NOTIFY: State.OPEN,
             Move.LOSE_CONNECTION: State.CLOSED,
@@ -109,11 +144,27 @@ TRANSITIONS: dict[Role, Moves] = {
             Move.REPORT_EXCEPTION: State.OPEN,
             Move.NOTIFY: State.SETTING,
         },
+        State.SETTING_BLOCKS: {
+            Move.TAKE_SET_BLOCK: State.BETWEEN_SET_BLOCKS,
+            Move.ANSWER_SET: State.OPEN,  # the meter gives a long writing up
+            Move.REPORT_EXCEPTION: State.OPEN,
+            Move.NOTIFY: State.SETTING_BLOCKS,
+        },
+        State.BETWEEN_SET_BLOCKS: {Move.SET_BLOCK: State.SETTING_BLOCKS, Move.SET: State.SETTING},
         State.ACTING: {
             Move.ANSWER_ACT: State.OPEN,
+            Move.GIVE_ANSWER_BLOCK: State.BETWEEN_ANSWER_BLOCKS,
             Move.REPORT_EXCEPTION: State.OPEN,
             Move.NOTIFY: State.ACTING,
         },
+        State.ACTING_BLOCKS: {
+            Move.TAKE_ACT_BLOCK: State.BETWEEN_ACT_BLOCKS,
+            Move.ANSWER_ACT: State.OPEN,
+            Move.REPORT_EXCEPTION: State.OPEN,
+            Move.NOTIFY: State.ACTING_BLOCKS,
+        },
+        State.BETWEEN_ACT_BLOCKS: {Move.ACT_BLOCK: State.ACTING_BLOCKS, Move.ACT: State.ACTING},
+        State.BETWEEN_ANSWER_BLOCKS: {Move.ANSWER_NEXT: State.ACTING},
         State.RELEASING: {
             Move.ANSWER_RELEASE: State.CLOSED,
             Move.REPORT_EXCEPTION: State.CLOSED,
@@ -145,7 +196,9 @@ TRANSITIONS: dict[Role, Moves] = {
         State.OPEN: {
             Move.GET: State.GETTING,
             Move.SET: State.SETTING,
+            Move.SET_BLOCK: State.SETTING_BLOCKS,
             Move.ACT: State.ACTING,
+            Move.ACT_BLOCK: State.ACTING_BLOCKS,
             Move.RELEASE: State.RELEASING,
             Move.NOTIFY: State.OPEN,
             Move.LOSE_CONNECTION: State.CLOSED,
@@ -159,12 +212,8 @@ TRANSITIONS: dict[Role, Moves] = {
         },
         State.BETWEEN_BLOCKS: {
             Move.GET_NEXT: State.GETTING,
-            Move.GET: State.GETTING,  # a client that drops a long read may ask for something else
-            Move.SET: State.SETTING,
-            Move.ACT: State.ACTING,
-            Move.RELEASE: State.RELEASING,
             Move.NOTIFY: State.BETWEEN_BLOCKS,
-            Move.LOSE_CONNECTION: State.CLOSED,
+            **_ANEW,
         },
         State.SETTING: {
             Move.ANSWER_SET: State.OPEN,
@@ -172,11 +221,21 @@ TRANSITIONS: dict[Role, Moves] = {
             Move.NOTIFY: State.SETTING,
             Move.LOSE_CONNECTION: State.CLOSED,
         },
+        State.SETTING_BLOCKS: {Move.TAKE_SET_BLOCK: State.BETWEEN_SET_BLOCKS, Move.ANSWER_SET: State.OPEN},
+        State.BETWEEN_SET_BLOCKS: {Move.NOTIFY: State.BETWEEN_SET_BLOCKS, **_ANEW},
         State.ACTING: {
             Move.ANSWER_ACT: State.OPEN,
+            Move.GIVE_ANSWER_BLOCK: State.BETWEEN_ANSWER_BLOCKS,
             Move.REPORT_EXCEPTION: State.OPEN,
             Move.NOTIFY: State.ACTING,
             Move.LOSE_CONNECTION: State.CLOSED,
+        },
+        State.ACTING_BLOCKS: {Move.TAKE_ACT_BLOCK: State.BETWEEN_ACT_BLOCKS, Move.ANSWER_ACT: State.OPEN},
+        State.BETWEEN_ACT_BLOCKS: {Move.NOTIFY: State.BETWEEN_ACT_BLOCKS, **_ANEW},
+        State.BETWEEN_ANSWER_BLOCKS: {
+            Move.ANSWER_NEXT: State.ACTING,
+            Move.NOTIFY: State.BETWEEN_ANSWER_BLOCKS,
+            **_ANEW,
         },
         State.RELEASING: {Move.ANSWER_RELEASE: State.CLOSED},
         State.CLOSED: {Move.LOSE_CONNECTION: State.CLOSED},

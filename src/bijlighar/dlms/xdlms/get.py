@@ -1,13 +1,16 @@
-"""The GET service: normal, next, and answers in one or in blocks (IEC 62056-5-3)."""
+"""The GET service: normal, with list, next, and answers in one or in blocks (IEC 62056-5-3)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
 from struct import error as struct_error
+from typing import TypeAlias
 
-from bijlighar.dlms.axdr import encode_length, read_length
+from bijlighar.dlms.axdr import decode_from, encode_length, read_length
 from bijlighar.dlms.errors import Malformed, NotSupported, TooLarge, Truncated
+from bijlighar.dlms.xdlms.blocks import check_count, read_count
 from bijlighar.dlms.xdlms.references import (
     DESCRIPTOR_OCTETS,
     AttributeRef,
@@ -43,6 +46,26 @@ def encode_get(invoke: int, ref: AttributeRef, selection: Selection | None) -> b
     """The octets of a GetRequest."""
     head = bytes((GET_REQUEST, NORMAL, invoke)) + ref.encode()
     return head + (b"\x00" if selection is None else b"\x01" + selection.encode())
+
+
+Asked: TypeAlias = tuple[AttributeRef, Selection | None]
+"""One attribute of a list, or some rows of it."""
+
+
+@dataclass(slots=True)
+class GetListRequest:
+    """Asks for several attributes at once."""
+
+    invoke: int
+    asked: tuple[Asked, ...]
+
+    def encode(self) -> bytes:
+        """The octets. Raises LocalProtocolError for too many."""
+        check_count(len(self.asked))
+        parts = [bytes((GET_REQUEST, LIST, self.invoke)), encode_length(len(self.asked))]
+        for ref, selection in self.asked:
+            parts += (ref.encode(), b"\x00" if selection is None else b"\x01" + selection.encode())
+        return b"".join(parts)
 
 
 @dataclass(slots=True)
@@ -95,7 +118,51 @@ class GetBlock:
         return _BLOCK.pack(*head, 0) + encode_length(len(self.piece)) + self.piece
 
 
-def decode_get_request(apdu: bytes) -> GetRequest | GetNext:
+GetResult: TypeAlias = bytes | DataAccessResult
+"""What became of one attribute: its raw A-XDR octets, or why there are none."""
+
+
+def encode_results(results: Sequence[GetResult]) -> bytes:
+    """Count and results of a list, as they follow the invoke-id or go in blocks."""
+    parts = [encode_length(len(results))]
+    parts += [
+        bytes((1, result)) if isinstance(result, DataAccessResult) else b"\x00" + result for result in results
+    ]
+    return b"".join(parts)
+
+
+def decode_results(octets: bytes, expected: int) -> tuple[GetResult, ...]:
+    """The ``expected`` results that fill ``octets``. Raises RemoteProtocolError."""
+    count, offset = read_count(octets, 0)
+    if count != expected:
+        raise Malformed(f"{count} results for {expected} attributes")
+    results = []
+    for _ in range(count):
+        result, offset = decode_result(octets, offset)
+        results.append(result)
+    if offset != len(octets):
+        raise Malformed("octets follow the results of a list")
+    return tuple(results)
+
+
+def decode_result(octets: bytes, offset: int) -> tuple[GetResult, int]:
+    """One result of a list, and the offset behind it. Raises RemoteProtocolError."""
+    if offset + 1 >= len(octets):
+        raise Truncated("a list ends where a result should stand")
+    if octets[offset] == 0:
+        end = decode_from(octets, offset + 1)[1]
+        return octets[offset + 1 : end], end
+    if octets[offset] != 1:
+        raise Malformed("a result of a list is neither data nor a result")
+    return named(DataAccessResult, octets[offset + 1]), offset + 2
+
+
+def encode_list_answer(invoke: int, results: bytes) -> bytes:
+    """A get-response-with-list; ``results`` as ``encode_results`` gives them."""
+    return bytes((GET_RESPONSE, LIST, invoke)) + results
+
+
+def decode_get_request(apdu: bytes) -> GetRequest | GetListRequest | GetNext:
     """Raises Malformed, Truncated, TooLarge, NotSupported."""
     if len(apdu) < 3:
         raise Truncated("a get-request ends within its head")
@@ -108,20 +175,40 @@ def decode_get_request(apdu: bytes) -> GetRequest | GetNext:
         if len(apdu) != _NEXT.size:
             raise Truncated(f"a get-request-next has {_NEXT.size} octets, not {len(apdu)}")
         return GetNext(invoke, _NEXT.unpack(apdu)[3])
+    if choice == LIST:
+        asked, end = decode_asked(apdu)
+        if end != len(apdu):
+            raise Malformed("octets follow a get-request-with-list")
+        return GetListRequest(invoke, asked)
     raise NotSupported(f"get-request choice {choice} is not supported")
 
 
-def _trailing_selection(apdu: bytes, offset: int) -> Selection | None:
+def decode_asked(apdu: bytes) -> tuple[tuple[Asked, ...], int]:
+    """The attributes of a request with list, and the offset behind them. Raises RemoteProtocolError."""
+    count, offset = read_count(apdu, 3)
+    asked: list[Asked] = []
+    for _ in range(count):
+        class_id, obis, attribute = decode_descriptor(apdu, offset)
+        selection, offset = _selection(apdu, offset + DESCRIPTOR_OCTETS)
+        asked.append((AttributeRef(class_id, obis, attribute), selection))
+    return tuple(asked), offset
+
+
+def _selection(apdu: bytes, offset: int) -> tuple[Selection | None, int]:
     if offset >= len(apdu):
         raise Truncated("a get-request ends before its access selection")
-    selection, end = decode_selection(apdu, offset + 1) if apdu[offset] else (None, offset + 1)
+    return decode_selection(apdu, offset + 1) if apdu[offset] else (None, offset + 1)
+
+
+def _trailing_selection(apdu: bytes, offset: int) -> Selection | None:
+    selection, end = _selection(apdu, offset)
     if end != len(apdu):
         raise Malformed("octets follow a get-request")
     return selection
 
 
 def decode_get_response(apdu: bytes) -> GetAnswer | GetBlock:
-    """Raises Malformed, Truncated, NotSupported. Values are not decoded here."""
+    """Raises Malformed, Truncated, NotSupported. Values are not decoded here; a list is for ``decode_results``."""
     if len(apdu) < 5:
         raise Truncated("a get-response ends within its head")
     choice, invoke = apdu[1], apdu[2]

@@ -1,0 +1,48 @@
+"""What client and meter agreed on, as far as it decides what may be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bijlighar.dlms.association.settings import ClientSettings
+from bijlighar.dlms.channel import GENERAL_GLO_OVERHEAD
+from bijlighar.dlms.errors import LocalProtocolError
+from bijlighar.dlms.limits import MAX_FRAME_OCTETS, MAX_VALUE_OCTETS
+from bijlighar.dlms.xdlms import Conformance, InitiateResponse
+
+_MULTIPLE_REFERENCES = int(Conformance.MULTIPLE_REFERENCES)
+_GENERAL_BLOCK_TRANSFER = int(Conformance.GENERAL_BLOCK_TRANSFER)
+
+
+@dataclass(slots=True)
+class Terms:
+    """``octets`` that a request may have before it is ciphered, ``conformance`` bits, ``max_pdu`` of the meter."""
+
+    octets: int
+    conformance: int
+    max_pdu: int = 0
+    general_blocks: bool = False
+
+    def check(self, size: int, blocks: Conformance, *, listed: bool) -> bool:
+        """Whether a request of ``size`` octets must go in ``blocks``. Raises LocalProtocolError."""
+        if listed and not self.conformance & _MULTIPLE_REFERENCES:
+            raise LocalProtocolError("the meter takes no lists of references")
+        if size <= self.octets:
+            return False
+        if not self.conformance & blocks:
+            raise LocalProtocolError(f"a request of {size} octets, the meter receives {self.octets}")
+        return True
+
+
+NOTHING_NEGOTIATED = Terms(MAX_FRAME_OCTETS, 0)
+"""Before the association stands."""
+
+
+def terms_of(answer: InitiateResponse, settings: ClientSettings, *, ciphered: bool) -> Terms:
+    """What follows from the meter's InitiateResponse."""
+    if settings.general_blocks is not None and answer.conformance & _GENERAL_BLOCK_TRANSFER:
+        return Terms(MAX_VALUE_OCTETS, answer.conformance, answer.max_pdu, general_blocks=True)
+    octets = MAX_FRAME_OCTETS
+    if answer.max_pdu:
+        octets = answer.max_pdu - (GENERAL_GLO_OVERHEAD if ciphered else 0)
+    return Terms(octets, answer.conformance, answer.max_pdu)
