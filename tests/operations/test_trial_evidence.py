@@ -16,7 +16,7 @@ from bijlighar.headend.keys import Keyring
 from bijlighar.operations.field_trial.checks import CheckUnderWay, compare_rows, current_check, request_check
 from bijlighar.operations.field_trial.collect import power_cuts, register_sums
 from bijlighar.operations.field_trial.current import current_scorecard
-from bijlighar.operations.field_trial.define import NoMetersForTrial, begin_trial, consumer_meters
+from bijlighar.operations.field_trial.define import NoMetersForTrial, begin_trial, common_place, consumer_meters
 from bijlighar.operations.housekeeping import tend
 from bijlighar.operations.registry_import import import_registry
 from bijlighar.records import Records
@@ -226,3 +226,16 @@ def test_housekeeping_ends_a_check_that_nobody_looks_at(sheets: Path, tmp_path: 
         done = current_check(records, now_s + 61)
         assert done is not None
         assert done.detail == "1 of 2 meters were not reached"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "place"),
+    [
+        (["Flat 1, Park House, Kanpur", "Flat 2, Park House, Kanpur"], "Park House, Kanpur"),
+        (["Park House, Kanpur"], "Park House, Kanpur"),
+        (["A, Kanpur", "B, Lucknow"], ""),
+        ([], ""),
+    ],
+)
+def test_a_trials_place_is_what_all_addresses_share(addresses: list[str], place: str) -> None:
+    assert common_place(addresses) == place

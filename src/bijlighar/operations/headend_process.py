@@ -70,6 +70,7 @@ def ports_of(records: Records) -> Ports:
         layouts=records.layouts,
         nameplates=records.nameplates,
         jobs=records.jobs,
+        pushes=records.pushes,
     )
 
 

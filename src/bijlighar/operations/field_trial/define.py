@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import timedelta
 
-from bijlighar.cim.network import UsagePointKind
+from bijlighar.cim.network import UsagePoint, UsagePointKind
 from bijlighar.cim.period import civil_date, civil_day
 from bijlighar.operations.field_trial.limits import TrialLimits
 from bijlighar.records import Records
@@ -53,12 +53,27 @@ def begin_trial(
             name=name,
             name_hi=name_hi,
             division=place.division_name if place else "",
-            place=place.usage_point.address if place else "",
+            place=common_place([point.address for point in _points(records, meter_ids)]),
             started_s=earlier.started_s if earlier else civil_day(first_day).start_s,
             limits=asdict(limits or TrialLimits()),
             meters=tuple(meter_ids),
         )
     )
+
+
+def _points(records: Records, meter_ids: Sequence[int]) -> list[UsagePoint]:
+    places = (records.registry.place(meter_id) for meter_id in meter_ids)
+    return [place.usage_point for place in places if place is not None]
+
+
+def common_place(addresses: Sequence[str]) -> str:
+    """What all addresses end with, in whole parts: "Flat 1, Park House, Kanpur" and "Flat 2, …" give the house."""
+    common: list[str] = []
+    for parts in zip(*([part.strip() for part in text.split(",")][::-1] for text in addresses), strict=False):
+        if len(set(parts)) > 1:
+            break
+        common.insert(0, parts[0])
+    return ", ".join(common)
 
 
 def limits_of(trial: Trial) -> TrialLimits:
