@@ -4,6 +4,6 @@ Nothing here opens, waits, reads a clock or draws a number: days, limits and ins
 """
 
 from bijlighar.mdm.blocks import DayBlocks, SlotFlag, flattened
-from bijlighar.mdm.sealing import Sealed, as_of, reseal, seal
+from bijlighar.mdm.sealing import Sealed, as_of, reseal, says_the_same, seal
 
-__all__ = ["DayBlocks", "Sealed", "SlotFlag", "as_of", "flattened", "reseal", "seal"]
+__all__ = ["DayBlocks", "Sealed", "SlotFlag", "as_of", "flattened", "reseal", "says_the_same", "seal"]

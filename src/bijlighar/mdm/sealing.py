@@ -53,10 +53,25 @@ def seal(batches: Sequence[ReadingBatch], *, day: Period, period_s: int, meter_i
     return Sealed(blocks=blocks, older=older, strays=strays)
 
 
-def reseal(sealed: Sealed, batches: Sequence[ReadingBatch]) -> Sealed:
-    """The same block with late and corrected rows, landed after all that it holds. ``strays`` are the new ones."""
+def reseal(sealed: Sealed, batches: Sequence[ReadingBatch], meter_id: NDArray[np.int32] | None = None) -> Sealed:
+    """The same block with late and corrected rows, landed after all that it holds. ``strays`` are the new ones.
+
+    ``meter_id`` is given when meters were added to those of the block.
+    """
     blocks = sealed.blocks
-    return seal([*_versions(sealed), *batches], day=blocks.day, period_s=blocks.period_s, meter_id=blocks.meter_id)
+    meters = blocks.meter_id if meter_id is None else meter_id
+    return seal([*_versions(sealed), *batches], day=blocks.day, period_s=blocks.period_s, meter_id=meters)
+
+
+def says_the_same(one: Sealed, other: Sealed) -> bool:
+    """Whether two blocks hold the same meters, versions and values."""
+    return all(
+        np.array_equal(mine.meter_id, its.meter_id)
+        and np.array_equal(mine.received_s, its.received_s)
+        and np.array_equal(mine.flags, its.flags)
+        and all(np.array_equal(mine.channel(name), its.channel(name)) for name in {*mine.channels, *its.channels})
+        for mine, its in ((one.blocks, other.blocks), (one.older, other.older))
+    )
 
 
 def as_of(sealed: Sealed, instant_s: int) -> DayBlocks:

@@ -134,11 +134,21 @@ class BlockManifest:
             return connection.execute(gone).rowcount
 
     def forget(self, block: BlockFile, *, now_s: int) -> None:
-        """Retire one block whose file is damaged, so that its days are sealed anew from their segments."""
+        """Retire one block whose file is damaged, so that its days are sealed anew from their segments.
+
+        Blocks beside it in the bucket are taken to hold no segment, so that every row is dealt out again.
+        """
+        beside = (
+            _kept.c.kind == block.kind,
+            _kept.c.bucket == block.bucket,
+            _kept.c.last_day >= block.first_day.isoformat(),
+            _kept.c.first_day <= block.last_day.isoformat(),
+        )
         with self._database.write() as connection:
             generation = next_number(connection, "manifest")
             named = update(_kept).where(_kept.c.block_id == block.block_id, _LIVE)
             connection.execute(named.values(retired_generation=generation, retired_s=now_s))
+            connection.execute(update(_kept).where(_LIVE, *beside).values(segments_generation=0))
 
     def retired_files(self, before_s: int) -> list[str]:
         """Files of blocks that were retired before an instant of the wall clock."""

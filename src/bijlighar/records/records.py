@@ -14,6 +14,7 @@ from bijlighar.cim.period import KOLKATA
 from bijlighar.records.audit import Audit
 from bijlighar.records.blocks import Blocks
 from bijlighar.records.blocks_compaction import BlockCompaction
+from bijlighar.records.blocks_source import BlockSource
 from bijlighar.records.compaction import Compaction
 from bijlighar.records.counters import Counters
 from bijlighar.records.database import BUSY_S, Database, next_number, sqlite_url
@@ -84,6 +85,7 @@ class Records:
         )
         self.blocks = Blocks(self._database, files(data_dir / "blocks"), self._owner, now=now, wall=wall)
         self.block_compaction = BlockCompaction(self.blocks)
+        self.block_source = BlockSource(manifest, reader, examine=self._recovery.examine)
         self.counters = Counters(self._database)
         self.keys = KeyBox(self._database, now)
         self.layouts = Layouts(self._database, now)
