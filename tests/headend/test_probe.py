@@ -1,7 +1,9 @@
 """A probe of every make: what it measures is what the make is, and its draft reads the meter right."""
 
 import asyncio
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -262,3 +264,10 @@ def hanging_up(script):
                 request = script.send(answer)
             except StopIteration as stop:
                 return stop.value
+
+
+def test_the_worked_draft_of_the_page_is_what_a_probe_writes():
+    page = (Path(__file__).parents[2] / "docs" / "meter-models.md").read_text(encoding="utf-8")
+    [lines] = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    text = draft_of(probed(wire_of("d1-11-columns"))[0])
+    assert lines in text

@@ -66,8 +66,6 @@ class Quirk(StrEnum):
     """Challenges that are no multiple of 16 octets are filled with zeros, not by PKCS 7."""
     COUNTER_NOT_PUBLIC = "counter-not-public"
     """Invocation counters are not readable by the public client: only our own record tells."""
-    BILLING_AT_0_0_98_1 = "billing-at-0-0-98-1"
-    """The billing profile stands at 0.0.98.1.0.255."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,6 @@ from bijlighar.headend.script import Get, ReadRefused, Script
 
 PROFILE_CLASS = 7
 BUFFER, CAPTURE_OBJECTS, CAPTURE_PERIOD = 2, 3, 4
-_MOVED_BILLING = Obis.parse("0.0.98.1.0.255")
 
 _HEAD = Struct(">BBI")
 _FORMAT = 1
@@ -79,13 +78,13 @@ def read_layout(model: MeterModel, profile_name: str) -> Script[KeptLayout]:
     if Quirk.CAPTURE_OBJECTS_REFUSED in model.quirks:
         return default
     try:
-        captures = yield Get(AttributeRef(PROFILE_CLASS, obis_of(model, profile), CAPTURE_OBJECTS))
+        captures = yield Get(AttributeRef(PROFILE_CLASS, profile.obis, CAPTURE_OBJECTS))
     except ReadRefused:
         return default
     columns = yield from _with_scalers(model, profile, captures, default.columns)
     period_s = default.period_s
     if period_s:
-        period_s = yield from _capture_period(obis_of(model, profile), default.period_s)
+        period_s = yield from _capture_period(profile.obis, default.period_s)
     return KeptLayout(
         columns=columns,
         period_s=period_s,
@@ -105,12 +104,6 @@ def default_layout(model: MeterModel, profile_name: str) -> KeptLayout:
         newest_first=model.newest_first,
         from_meter=False,
     )
-
-
-def obis_of(model: MeterModel, profile: Profile) -> Obis:
-    """Where a profile stands in meters of this model."""
-    moved = profile.name == "billing" and Quirk.BILLING_AT_0_0_98_1 in model.quirks
-    return _MOVED_BILLING if moved else profile.obis
 
 
 def _with_scalers(

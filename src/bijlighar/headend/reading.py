@@ -21,7 +21,7 @@ from bijlighar.dlms.obis import Obis
 from bijlighar.dlms.xdlms import CLOCK_TIME, AttributeRef, RangeSelection
 from bijlighar.headend.coverage import CIVIL_OFFSET_S
 from bijlighar.headend.identity import read_nameplate, read_serial
-from bijlighar.headend.layouts import BUFFER, PROFILE_CLASS, KeptLayout, LayoutBook, obis_of, read_layout
+from bijlighar.headend.layouts import BUFFER, PROFILE_CLASS, KeptLayout, LayoutBook, read_layout
 from bijlighar.headend.script import Get, ReadRefused, Script
 
 _SIGNAL = AttributeRef(3, Obis.parse("0.1.96.12.5.255"), 2)
@@ -162,7 +162,7 @@ def _read_profile(errand: Errand, firmware: str, order: Order, gathered: Gathere
         layout = yield from read_layout(model, order.profile)
         errand.layouts.remember(model.name, firmware, order.profile, layout)
         gathered.new_layouts[order.profile] = layout
-    buffer = AttributeRef(PROFILE_CLASS, obis_of(model, model.profiles[order.profile]), BUFFER)
+    buffer = AttributeRef(PROFILE_CLASS, model.profiles[order.profile].obis, BUFFER)
     for asked in order.ranges:
         span = asked or _all_of_it(order, layout, model, errand.now())
         questions = [None] if span is None else selections(order.kind, span, layout, model)
