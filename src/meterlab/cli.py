@@ -22,6 +22,10 @@ from meterlab.identity import serial
 from meterlab.lab import Lab, UnknownTown, build, town_named
 from meterlab.makes import WrongShare
 from meterlab.own_clock import OwnClock
+from meterlab.push import PushMaker
+from meterlab.push_faults import Way
+from meterlab.push_plan import PushPlan
+from meterlab.push_sender import PushSender
 from meterlab.radio import RadioKind
 from meterlab.registers import INSTALLED_S
 from meterlab.scenes import SCENES, UnknownScene
@@ -29,6 +33,7 @@ from meterlab.server import PortTaken, descriptors_for, listener, serve
 from meterlab.town import Town
 
 _EXIT_USAGE = 2
+_MOST_PORT = 65_535
 _SERVE_HELP = """Answer for every meter of a town over DLMS/COSEM until interrupted.
 
 Meter i, counted from 0, answers at the i-th address after 127.16.0.1; the homes come first, then the transformer
@@ -120,6 +125,9 @@ def serve_command(
     radio_scale: Annotated[float, typer.Option(min=0, help="Multiplies every radio delay.")] = 1.0,
     scene: SceneOption = None,
     model: ModelOption = None,
+    push: Annotated[
+        str | None, typer.Option("--push", metavar="HOST:PORT", help="Meters push there, over TCP and UDP.")
+    ] = None,
     idle: Annotated[
         float, typer.Option(min=1, help="Seconds after which a silent client is dropped.")
     ] = DEFAULT_IDLE_S,
@@ -129,6 +137,7 @@ def serve_command(
     try:
         chosen = _clock(clock, start, speed)
         lab = _lab(_town(town, seed, meters, model), chosen.now(), scene, radio, radio_scale)
+        target = None if push is None else _address(push)
         sock = listener(port)
     except (_Wrong, UnknownTown, WrongShare, UnknownScene, PortTaken) as fault:
         raise _refuse(fault) from None
@@ -147,9 +156,25 @@ def serve_command(
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        pushing = None if target is None else asyncio.create_task(_sender(lab, chosen, *target).run())
         await serve(exchange, sock, ready, stop)
+        if pushing is not None:
+            pushing.cancel()
+            await asyncio.gather(pushing, return_exceptions=True)
 
     uvloop.run(run())
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) <= _MOST_PORT:
+        raise _Wrong(f"{text!r} is no HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _sender(lab: Lab, clock: Clock, host: str, port: int) -> PushSender:
+    maker = PushMaker(lab)
+    return PushSender(maker=maker, way=Way(maker, lab.push), plan=PushPlan(lab), clock=clock, host=host, port=port)
 
 
 def _write_files(town: Town, port: int, keys_out: Path | None, registry_out: Path | None) -> None:

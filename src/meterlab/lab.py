@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from meterlab.demand import Demand
 from meterlab.makes import Share, with_makes
 from meterlab.objects import Objects
 from meterlab.plans import ModelPlan
+from meterlab.push_shares import PushShares
 from meterlab.quantities import Source
 from meterlab.radio import Fate, Radio, RadioKind
 from meterlab.registers import INSTALLED_S, Registers
@@ -42,6 +43,7 @@ class Lab:
     radio: Radio
     keys: NDArray[np.uint8]
     conducts: dict[int, Conduct]
+    push: PushShares = field(default_factory=PushShares)
 
     def conduct(self, meter: int) -> Conduct:
         """How a meter behaves on the wire."""
@@ -103,4 +105,12 @@ def build(
     keys = identity.key_columns(town.seed, np.arange(len(town)))
     for call in calls:
         scenes.play(call, stage)
-    return Lab(town=town, state=state, objects=objects, radio=stage.radio, keys=keys, conducts=stage.conducts)
+    return Lab(
+        town=town,
+        state=state,
+        objects=objects,
+        radio=stage.radio,
+        keys=keys,
+        conducts=stage.conducts,
+        push=stage.push,
+    )

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
-from meterlab import distortions
+from meterlab import distortions, push_scenes
 from meterlab.calendar import day_of, midnight_s
 from meterlab.conduct import Conduct
 from meterlab.distortions import Distortion
 from meterlab.identity import serial
+from meterlab.push_shares import PushShares
 from meterlab.radio import Outage, Radio
 from meterlab.state import State
 from meterlab.town import Town
@@ -39,6 +40,7 @@ class Stage:
     now_s: float
     conducts: dict[int, Conduct] = field(default_factory=dict)
     distortions: dict[int, Distortion] = field(default_factory=dict)
+    push: PushShares = field(default_factory=PushShares)
 
     def conduct(self, meter: int) -> Conduct:
         """The conduct of a meter, to be changed."""
@@ -268,6 +270,23 @@ _ALL = (
         hour="14",
         minutes="150",
     ),
+    _scene(
+        "last-gasp-storm",
+        "A feeder loses supply: 70 % of its meters push a last gasp within 30 s (needs --push).",
+        push_scenes.last_gasp_storm,
+        feeder="0",
+        after="10",
+        minutes="35",
+    ),
+    _scene("push-duplicates", "A share of all pushes comes twice.", push_scenes.push_duplicates, share="0.5"),
+    _scene(
+        "push-replay",
+        "Somebody sends old pushes again; some meters use a counter twice.",
+        push_scenes.push_replay,
+        share="0.2",
+        reused="0.02",
+    ),
+    _scene("push-forged", "Somebody pushes in the meters' names.", push_scenes.push_forged, share="0.2"),
 )
 
 SCENES = {scene.name: scene for scene in _ALL}

@@ -151,6 +151,8 @@ WORDS_OF_OTHERS = {
     ("dispatch.py", "set"),
     ("service.py", "set"),
     ("metrics.py", "set"),
+    ("push_listener.py", "set"),
+    ("push_refusals.py", "set"),
 }  # alarms, events and gauges also know ``set``
 
 

@@ -14,6 +14,7 @@ from bijlighar.controlroom.children import EXIT_USER_FAULT
 from bijlighar.controlroom.server import serve_control_room, set_up_logs
 from bijlighar.controlroom.settings import Settings, from_parent
 from bijlighar.headend.keys import Keyring, MasterKeyRefused
+from bijlighar.headend.push import PushAddressTaken
 from bijlighar.records.schema import SchemaTooNew
 
 TITLE_PREFIX = b"BJG"
@@ -24,10 +25,12 @@ TITLE_OCTETS = 8
 def run_headend(settings: Settings, number: int) -> None:
     """Serve head-end ``number``, counted from 1, until SIGTERM. Raises MasterKeyRefused besides Unavailable."""
     from bijlighar.headend.dispatch import DispatchSettings  # noqa: PLC0415
+    from bijlighar.headend.push import PushSettings  # noqa: PLC0415
     from bijlighar.headend.service import HeadEndSettings  # noqa: PLC0415 (the control room needs none of it)
     from bijlighar.headend.visitor import VisitSettings  # noqa: PLC0415
     from bijlighar.operations.headend_process import HeadEndProcess, run  # noqa: PLC0415
 
+    target = settings.push_target() if number == 1 else None  # one process alone knows which pushes were heard
     own_title = TITLE_PREFIX + number.to_bytes(TITLE_OCTETS - len(TITLE_PREFIX), "big")
     run(
         HeadEndProcess(
@@ -41,6 +44,7 @@ def run_headend(settings: Settings, number: int) -> None:
                 owner=f"headend-{number}",
                 dispatch=DispatchSettings(most_sessions=settings.sessions_at_once),
                 visits=VisitSettings(own_title=own_title),
+                push=None if target is None else PushSettings(host=target[0], port=target[1]),
             ),
         )
     )
@@ -56,7 +60,7 @@ def main(arguments: list[str]) -> None:
             run_headend(settings, int(number))
         else:
             serve_control_room(settings)
-    except (MasterKeyRefused, SchemaTooNew) as fault:
+    except (MasterKeyRefused, PushAddressTaken, SchemaTooNew) as fault:
         print(fault, file=sys.stderr)  # noqa: T201 (the log's last line is what the supervisor tells)
         sys.exit(EXIT_USER_FAULT)
     except Unavailable as fault:

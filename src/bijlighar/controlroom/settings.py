@@ -20,6 +20,8 @@ ENVIRONMENT_PREFIX = "BIJLIGHAR_"
 SECRET_SETTINGS = frozenset({"master_key"})
 """Never printed, never logged, never written into the file that child processes read."""
 
+MOST_PORT = 65_535
+
 LONGEST_SOCKET_PATH_OCTETS = 100
 """A Unix socket's path ends at 107 octets (sun_path of Linux); ZeroMQ needs a few of them."""
 
@@ -48,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     headends: int = 1
     headend_metrics_port: int = 0
     sessions_at_once: int = 200
+    push_address: str = ""
     session_idle_s: int = 1_800
     session_absolute_s: int = 43_200
     sign_in_failures: int = 5
@@ -77,10 +80,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise SettingsRefused("data_dir", "names no directory")
         if self.session_absolute_s < self.session_idle_s:
             raise SettingsRefused("session_absolute_s", "is shorter than session_idle_s")
+        self.push_target()
         if len(self.feed_address.encode()) > LONGEST_SOCKET_PATH_OCTETS:
             raise SettingsRefused(
                 "feed", "the data directory's path is too long for a socket; set feed to tcp://127.0.0.1:PORT"
             )
+
+    def push_target(self) -> tuple[str, int] | None:
+        """Host and port at which meters push, None for nowhere. Raises SettingsRefused."""
+        if not self.push_address:
+            return None
+        host, _, port = self.push_address.rpartition(":")
+        bare = host.removeprefix("[").removesuffix("]")
+        if not _is_address(bare) or not port.isdecimal() or not 1 <= int(port) <= MOST_PORT:
+            raise SettingsRefused(
+                "push_address", f"{self.push_address!r} is no address and port such as 0.0.0.0:4059 or [::]:4059"
+            )
+        return bare, int(port)
 
     @property
     def data_path(self) -> Path:
@@ -117,6 +133,14 @@ _BOUNDS: dict[str, tuple[int, int]] = {
 _WORDS: dict[str, frozenset[str]] = {
     "log_level": frozenset({"debug", "info", "warning", "error"}),
 }
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,9 +2,9 @@
 
 Pushes come late, doubled and out of order, so "above the last one" does not do for them. A counter above the
 window moves it; one within it is new once; a second time the octets decide: the same ones are a duplicate, others
-prove that somebody used a counter twice. Below the window nobody can tell any more, so it is refused. Only what has
-been verified may be judged here, or a stranger could move the window. Whether a window outlives the process is its
-keeper's business: ``to_octets`` and ``from_octets``.
+prove that somebody used a counter twice. Below the window nobody can tell any more, so it is refused. Only what
+has been verified may be judged here, or a stranger could move the window. Whether a window outlives the process is
+its keeper's business: ``to_octets`` and ``from_octets``.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class CounterWindow:
 
     __slots__ = ("_fingerprints", "_seen", "highest")
 
-    def __init__(self) -> None:
-        self.highest = EMPTY
-        self._seen = 0
-        self._fingerprints = bytearray(_NO_FINGERPRINTS)
+    def __init__(self, highest: int = EMPTY, seen: int = 0, fingerprints: bytes = _NO_FINGERPRINTS) -> None:
+        self.highest = highest
+        self._seen = seen
+        self._fingerprints = bytearray(fingerprints)
 
     def judge(self, counter: int, fingerprint: bytes) -> Judgement:
         """Judge a verified push and remember it when it is new. ``fingerprint``: the last 4 octets of its body.
@@ -71,6 +71,12 @@ class CounterWindow:
         self._fingerprints[place : place + FINGERPRINT_OCTETS] = fingerprint
         return Judgement.NEW
 
+    def forget(self, counter: int) -> None:
+        """What came under ``counter`` was lost after all: the same push is new once more, unless it is too old."""
+        behind = self.highest - counter
+        if 0 <= behind < WIDTH:
+            self._seen &= ~(1 << behind)
+
     def to_octets(self) -> bytes:
         """What belongs to ``highest``, to be kept with it."""
         return self._seen.to_bytes(8, "big") + self._fingerprints
@@ -80,8 +86,9 @@ class CounterWindow:
         """From ``highest`` and ``to_octets``. Raises ValueError for anything else."""
         if len(octets) != OCTETS or not EMPTY <= highest <= MAX_COUNTER:
             raise ValueError(f"a window of {len(octets)} octets up to {highest} is none")
-        window = cls()
-        window.highest = highest
-        window._seen = int.from_bytes(octets[:8], "big")
-        window._fingerprints[:] = octets[8:]
-        return window
+        return cls(highest, int.from_bytes(octets[:8], "big"), octets[8:])
+
+    @classmethod
+    def closed(cls, highest: int) -> Self:
+        """A window that admits nothing up to ``highest``: for a keeper who has lost the rest."""
+        return cls(highest, _ALL)

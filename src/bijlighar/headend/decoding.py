@@ -21,6 +21,7 @@ from bijlighar.dlms.errors import RemoteProtocolError
 from bijlighar.dlms.model import MeterModel
 from bijlighar.dlms.rows import RowRefused, RowRules
 from bijlighar.dlms.template import Template
+from bijlighar.headend.layouts import KeptLayout
 from bijlighar.headend.reading import ProfileRead
 from bijlighar.headend.seen import SeenRows
 from bijlighar.headend.translate import Quarantined, Translated, translate
@@ -90,8 +91,13 @@ class Templates:
 
     def of(self, reads: Sequence[ProfileRead], model: MeterModel) -> Template:
         """The template for reads that share one layout object."""
-        layout = reads[0].layout
-        key = (reads[0].order.profile, id(layout))
+        return self.for_layout(reads[0].order.profile, reads[0].layout, [read.octets for read in reads], model)
+
+    def for_layout(
+        self, profile: str, layout: KeptLayout, buffers: Sequence[bytes], model: MeterModel
+    ) -> Template:
+        """The template for buffers of one layout object."""
+        key = (profile, id(layout))
         if key in self._known:
             return self._known[key][1]
         rules = RowRules.of(
@@ -101,9 +107,9 @@ class Templates:
             period_s=layout.period_s or None,
             newest_first=layout.newest_first,
         )
-        for read in reads:
+        for octets in buffers:
             try:
-                template = Template.learn(read.octets, rules)
+                template = Template.learn(octets, rules)
             except RemoteProtocolError:
                 continue
             if len(self._known) >= MOST_TEMPLATES:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from bijlighar.cim.contacts import Contact, Outcome
-from bijlighar.cim.exchange import Unavailable
+from bijlighar.cim.exchange import PushWindow, Unavailable
 from bijlighar.cim.readings import ReadingBatch
 from bijlighar.headend.decoding import Parcel, ParcelResult, Templates, Understood, understand
 from bijlighar.headend.ports import Landing
+from bijlighar.headend.push_bundle import PushBundle, PushResult, understand_pushes
+from bijlighar.headend.push_windows import Windows
 from bijlighar.headend.seen import SeenRows
 from bijlighar.headend.translate import Quarantined
 
@@ -46,13 +48,17 @@ class DeliverySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landed:
-    """What became durable together. ``stored`` False: the store never took it; the visits must be made again."""
+    """What became durable together. ``stored`` False: the store never took it; the visits must be made again.
+
+    ``pushes`` are bundles of pushes; when they were not stored they count as never received.
+    """
 
     stored: bool
     readings: list[ReadingBatch]
     quarantined: list[Quarantined]
     contacts: list[Contact]
     results: list[ParcelResult]
+    pushes: list[PushResult] = field(default_factory=list)
 
 
 class Delivery:
@@ -79,7 +85,9 @@ class Delivery:
         self._settings = settings
         self._templates = Templates()
         self._changed = threading.Condition()
-        self._waiting: deque[tuple[float, Parcel]] = deque()
+        self.landed_windows = Windows()
+        """Counters of durable pushes; loaded before ``start``, afterwards the landing thread's own."""
+        self._waiting: deque[tuple[float, Parcel | PushBundle]] = deque()
         self._octets = 0
         self._taken = 0
         self._urgent = False
@@ -98,8 +106,8 @@ class Delivery:
             self._changed.notify()
         self._thread.join()
 
-    def put(self, parcel: Parcel) -> None:
-        """Queue a parcel. Never refuses: whoever starts visits looks at ``full`` first."""
+    def put(self, parcel: Parcel | PushBundle) -> None:
+        """Queue a parcel, or a bundle of pushes. Never refuses: whoever starts visits looks at ``full`` first."""
         with self._changed:
             self._waiting.append((time.monotonic(), parcel))
             self._octets += parcel.octets
@@ -118,24 +126,27 @@ class Delivery:
         return self._octets >= self._settings.queue_octets or waiting >= self._settings.queue_parcels
 
     def _run(self) -> None:
-        while (parcels := self._next()) is not None:
+        while (taken := self._next()) is not None:
+            parcels = [one for one in taken if isinstance(one, Parcel)]
+            pushes = [one for one in taken if isinstance(one, PushBundle)]
             try:
-                self._deliver(parcels)
+                self._deliver(parcels, pushes)
             except Exception as error:  # noqa: BLE001 (the outer edge of this thread, which must go on)
                 self._tell_trouble(f"delivery failed: {type(error).__name__}: {error}")
-                self._give_back(parcels)
+                self._give_back(parcels, pushes)
             with self._changed:
-                self._octets -= sum(parcel.octets for parcel in parcels)
+                self._octets -= sum(one.octets for one in taken)
                 self._taken = 0
 
-    def _next(self) -> list[Parcel] | None:
+    def _next(self) -> list[Parcel | PushBundle] | None:
         """Wait for parcels worth a landing; None when stopped and empty."""
         with self._changed:
             while not self._ripe():
                 if self._give_up_at is not None and not self._waiting:
                     return None
                 self._changed.wait(self._patience_s())
-            parcels, octets = [], 0
+            parcels: list[Parcel | PushBundle] = []
+            octets = 0
             while self._waiting and octets < self._settings.most_octets:
                 parcel = self._waiting.popleft()[1]
                 parcels.append(parcel)
@@ -155,15 +166,20 @@ class Delivery:
             return None
         return max(0.0, self._waiting[0][0] + self._settings.most_wait_s - time.monotonic())
 
-    def _deliver(self, parcels: list[Parcel]) -> None:
+    def _deliver(self, parcels: list[Parcel], bundles: list[PushBundle]) -> None:
+        pushes = self._understand_pushes(bundles)
         try:
             understood = understand(parcels, self._templates, self._seen, self._now())
         except Exception as error:  # noqa: BLE001 (one parcel that breaks our own code must not stop the others)
             self._deliver_apart(parcels, error)
-            return
+            understood = Understood(readings=[], quarantined=[], results=[])
+        understood.readings.extend(result.readings for result in pushes if result.readings is not None)
+        understood.quarantined.extend(result.quarantined for result in pushes if result.quarantined is not None)
+        windows = self.landed_windows.admitted(use for bundle in bundles for use in bundle.counters())
         contacts = [_told(result) for result in understood.results if result.parcel.contact is not None]
-        stored = self._store(understood, contacts)
+        stored = self._store(understood, contacts, windows)
         if not stored:
+            self.landed_windows.forget(use for bundle in bundles for use in bundle.counters())
             contacts = [replace(contact, outcome=Outcome.NOT_STORED, rows=0) for contact in contacts]
         landed = Landed(
             stored=stored,
@@ -171,18 +187,35 @@ class Delivery:
             quarantined=understood.quarantined if stored else [],
             contacts=contacts,
             results=understood.results,
+            pushes=pushes,
         )
         self._on_landed(landed)
 
-    def _give_back(self, parcels: list[Parcel]) -> None:
+    def _understand_pushes(self, bundles: list[PushBundle]) -> list[PushResult]:
+        """A bundle that breaks our own code is told whole as not understood; the others go on."""
+        results = []
+        for bundle in bundles:
+            try:
+                result = understand_pushes(bundle, self._templates, self._now())
+            except Exception as error:  # noqa: BLE001 (as above)
+                self._tell_trouble(f"pushes not understood: {type(error).__name__}: {error}")
+                why = f"not understood: {type(error).__name__}"
+                result = PushResult(bundle=bundle, faults=dict.fromkeys(range(len(bundle.entries)), why))
+            results.append(result)
+        return results
+
+    def _give_back(self, parcels: list[Parcel], bundles: list[PushBundle]) -> None:
         contacts = [replace(p.contact, outcome=Outcome.NOT_STORED) for p in parcels if p.contact is not None]
         results = [ParcelResult(parcel=parcel) for parcel in parcels]
-        self._on_landed(Landed(stored=False, readings=[], quarantined=[], contacts=contacts, results=results))
+        pushes = [PushResult(bundle=bundle) for bundle in bundles]
+        self._on_landed(
+            Landed(stored=False, readings=[], quarantined=[], contacts=contacts, results=results, pushes=pushes)
+        )
 
     def _deliver_apart(self, parcels: list[Parcel], error: Exception) -> None:
         if len(parcels) > 1:
             for parcel in parcels:
-                self._deliver([parcel])
+                self._deliver([parcel], [])
             return
         word = f"not understood: {type(error).__name__}"
         contacts = [
@@ -192,14 +225,17 @@ class Delivery:
         results = [ParcelResult(parcel=parcel, faults={"all": [word]}) for parcel in parcels]
         self._on_landed(Landed(stored=stored, readings=[], quarantined=[], contacts=contacts, results=results))
 
-    def _store(self, understood: Understood, contacts: list[Contact]) -> bool:
+    def _store(self, understood: Understood, contacts: list[Contact], windows: Sequence[PushWindow] = ()) -> bool:
         """Land, however long it takes; False when stopped meanwhile or when our own code fails again and again."""
         wait_s, bugs = self._settings.retry_s, 0
         while True:
             try:
                 for apart in understood.quarantined:
                     self._landing.quarantine(apart.readings, apart.reasons)
-                self._landing.land(understood.readings, contacts)
+                if windows:
+                    self._landing.land(understood.readings, contacts, windows)
+                else:
+                    self._landing.land(understood.readings, contacts)
             except Unavailable as error:
                 self._tell_trouble(error.reason)
             except Exception as error:  # noqa: BLE001 (the outer edge of this thread: told, retried, then given back)

@@ -44,6 +44,21 @@ class Metrics:
         )
         self.sessions = Gauge("bijlighar_sessions", "Visits under way", registry=self.registry)
         self.lag = Gauge("bijlighar_lag_seconds", "How far behind its schedule", registry=self.registry)
+        self._pushes = Counter(
+            "bijlighar_pushes", "Pushes of meters, by what became of them", ["outcome"], registry=self.registry
+        )
+        self._closed = Counter(
+            "bijlighar_push_connections_closed",
+            "Push connections that the head-end closed, by reason",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.push_connections = Gauge(
+            "bijlighar_push_connections", "Open connections of meters that push", registry=self.registry
+        )
+        self.push_paused = Gauge(
+            "bijlighar_push_paused", "1 while pushes wait in their sockets", registry=self.registry
+        )
         self._alarm = Gauge("bijlighar_alarm", "1 while the alarm stands", ["code"], registry=self.registry)
 
     def contact(self, contact: Contact) -> None:
@@ -69,6 +84,14 @@ class Metrics:
     def unmapped(self, columns: int) -> None:
         """Tell how many different columns are not understood."""
         self._unmapped.set(columns)
+
+    def push(self, outcome: str, count: int = 1) -> None:
+        """Count pushes: accepted, duplicate, lost, or the reason of their refusal."""
+        self._pushes.labels(outcome).inc(count)
+
+    def push_closed(self, reason: str) -> None:
+        """Count a push connection or datagram that was turned away."""
+        self._closed.labels(reason).inc()
 
     def alarm(self, code: str, *, stands: bool) -> None:
         """Raise or clear an alarm."""

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.contacts import Contact
-from bijlighar.cim.exchange import JobState, Nameplate, ReadJob, SealedKeys, Unavailable
+from bijlighar.cim.exchange import (
+    JobState,
+    Nameplate,
+    PushWindow,
+    ReadJob,
+    RefusedPush,
+    SealedKeys,
+    Unavailable,
+)
 from bijlighar.cim.network import Meter
 from bijlighar.cim.period import Period
 from bijlighar.cim.readings import ReadingBatch
@@ -25,9 +33,12 @@ __all__ = ["JobState", "Nameplate", "ReadJob", "SealedKeys", "Unavailable"]
 class Landing(Protocol):
     """Where readings and contacts become durable."""
 
-    def land(self, readings: Sequence[ReadingBatch], contacts: Sequence[Contact]) -> None:
+    def land(
+        self, readings: Sequence[ReadingBatch], contacts: Sequence[Contact], windows: Sequence[PushWindow] = ()
+    ) -> None:
         """Return only when all rows are durable (file and manifest committed). Raises Unavailable.
 
+        ``windows`` become durable in the same commit as the rows, or neither does.
         Blocking; the head-end calls it from one thread of its own. Landing the same rows twice is harmless.
         """
 
@@ -103,3 +114,13 @@ class ReadJobs(Protocol):
         self, job_id: str, *, state: JobState, rows: int, progress: float, detail: str, now_ms: int
     ) -> None:
         """Keep how a job stands. ``progress`` runs from 0 to 1."""
+
+
+class Pushes(Protocol):
+    """What is kept of pushes besides their rows."""
+
+    def windows(self) -> list[PushWindow]:
+        """Every counter window as the last landing left it."""
+
+    def keep_refused(self, refused: Sequence[RefusedPush]) -> None:
+        """Keep pushes that were not accepted; durable before return."""

@@ -21,7 +21,7 @@ from bijlighar.dlms.models import load_model
 from bijlighar.headend.alarms import Alarm, Alarms
 from bijlighar.headend.clock import Clock
 from bijlighar.headend.counters import CounterBook
-from bijlighar.headend.delivery import Delivery, DeliverySettings
+from bijlighar.headend.delivery import Delivery, DeliverySettings, Landed
 from bijlighar.headend.dispatch import Dispatcher, DispatchSettings
 from bijlighar.headend.fleet import Fleet, FleetPorts
 from bijlighar.headend.jobs import JobDesk
@@ -36,8 +36,10 @@ from bijlighar.headend.ports import (
     Layouts,
     MeterBook,
     Nameplates,
+    Pushes,
     ReadJobs,
 )
+from bijlighar.headend.push import PushDesk, PushSettings
 from bijlighar.headend.roster import Roster
 from bijlighar.headend.schedule import ScheduleSettings
 from bijlighar.headend.seen import SeenRows
@@ -52,7 +54,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """Everything that the head-end needs from outside."""
+    """Everything that the head-end needs from outside. ``pushes`` None: meters that push are not heard."""
 
     landing: Landing
     held: HeldReadings
@@ -62,6 +64,7 @@ class Ports:
     layouts: Layouts
     nameplates: Nameplates
     jobs: ReadJobs
+    pushes: Pushes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,7 @@ class HeadEndSettings:
     """How one head-end process works. Seconds here are wall-clock.
 
     ``owner``   this process's name, unique among head-ends
+    ``push``    where meters push to; None: nowhere
     ``grace_s`` how long visits under way may go on after ``stop``; ``landing_grace_s`` the landing after them
     """
 
@@ -78,9 +82,11 @@ class HeadEndSettings:
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
     dispatch: DispatchSettings = field(default_factory=DispatchSettings)
     settling: SettlingSettings = field(default_factory=SettlingSettings)
+    push: PushSettings | None = None
     tick_s: float = 0.1
     job_poll_s: float = 0.5
     registry_poll_s: float = 5.0
+    refusal_poll_s: float = 0.5
     heartbeat_s: float = 1.0
     grace_s: float = 2.0
     landing_grace_s: float = 3.0
@@ -154,7 +160,7 @@ class HeadEnd:
             ports.landing,
             seen,
             now=clock.now,
-            on_landed=self._on_loop(self._settling.landed),
+            on_landed=self._on_loop(self._landed),
             on_trouble=self._on_loop(self._store_trouble),
             settings=settings.delivery,
         )
@@ -171,15 +177,40 @@ class HeadEnd:
             settings=settings.dispatch,
         )
 
+        self.push = self._push_desk(ports.pushes, layouts)
+
+    def _push_desk(self, store: Pushes | None, layouts: LayoutBook) -> PushDesk | None:
+        if self._settings.push is None or store is None:
+            return None
+        return PushDesk(
+            store,
+            self._settings.push,
+            fleet=self._fleet,
+            layouts=layouts,
+            delivery=self._delivery,
+            roster=self._roster,
+            alarms=self._alarms,
+            metrics=self.metrics,
+            clock=self._clock,
+        )
+
     async def run(self) -> None:
-        """Work until ``stop``. Raises Unavailable when the store cannot even be read at the start."""
+        """Work until ``stop``.
+
+        Raises Unavailable when the store cannot even be read at the start, PushAddressTaken when pushes cannot be
+        heard where they shall be.
+        """
         self._loop = asyncio.get_running_loop()
         try:
             await self._in_ledger(self._fleet.load, self._clock.now())
+            if self.push is not None:
+                await self._in_ledger(self.push.load)
             self._fleet_changed()
             self._delivery.start()
             _log.info("head-end started", owner=self._settings.owner, meters=len(self._fleet.meters))
             try:
+                if self.push is not None:
+                    await self.push.open()
                 await self._work()
             finally:
                 await self._wind_up()
@@ -205,6 +236,7 @@ class HeadEnd:
             group.create_task(self._every(every.registry_poll_s, self._poll_registry))
             group.create_task(self._every(every.heartbeat_s, self._beat))
             group.create_task(self._jobs.keep_sending(self._stopping))
+            group.create_task(self._every(every.refusal_poll_s, self._tell_pushes))
 
     async def _every(self, period_s: float, act: Callable[[], Awaitable[None]]) -> None:
         while not self._stopping.is_set():
@@ -235,6 +267,23 @@ class HeadEnd:
         except Unavailable as error:
             self._alarms.set("registry", f"the registry cannot be read: {error.reason}")
 
+    async def _tell_pushes(self) -> None:
+        """Figures of pushes; what was refused is kept, or waits for a store that is away."""
+        if self.push is None or (keep := self.push.tell()) is None:
+            return
+        count = len(self.push.refusals.waiting)
+        try:
+            await self._in_ledger(keep)
+        except Unavailable as error:
+            _log.warning("refused pushes wait for the store", count=count, cause=error.reason)
+        else:
+            self.push.kept(count)
+
+    def _landed(self, landed: Landed) -> None:
+        self._settling.landed(landed)
+        if self.push is not None and landed.pushes:
+            self.push.landed(landed.pushes, stored=landed.stored)
+
     async def _beat(self) -> None:
         now_s = self._clock.now()
         beat = Heartbeat(
@@ -254,6 +303,8 @@ class HeadEnd:
 
     def _fleet_changed(self) -> None:
         self._roster.change(self._fleet.meters, self._clock.now())
+        if self.push is not None:
+            self.push.fleet_changed()
         count = len(self._fleet.unreadable)
         why = next(iter(self._fleet.unreadable.values()), "")
         self._alarms.set("meters-unreadable", f"{count} meters cannot be read, one {why}" if count else None)
@@ -264,12 +315,15 @@ class HeadEnd:
     async def _wind_up(self) -> None:
         """In the order that loses nothing: visits, their landing, then what is to be told of them."""
         self._stopping.set()
+        if self.push is not None:
+            await self.push.close()
         await self._dispatcher.end(self._settings.grace_s)
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._delivery.stop, self._settings.landing_grace_s)
         await asyncio.sleep(0)  # what the landing thread has handed over runs now
         if self._kept:
             await asyncio.wait(self._kept, timeout=self._settings.landing_grace_s)
+        await self._tell_pushes()
         await self._jobs.send()
         _log.info("head-end stopped", owner=self._settings.owner)
 

@@ -1,0 +1,84 @@
+"""Pushes that were not accepted: counted, kept as evidence within bounds, and told as alarms.
+
+Anybody who reaches the listener can send rubbish, so evidence is rationed: a burst of KEPT_AT_ONCE, then
+KEPT_A_SECOND; what goes beyond is counted and not kept. An alarm stands for QUIET_S after its last cause.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+
+from bijlighar.cim.exchange import RefusedPush
+from bijlighar.headend.alarms import Alarms
+from bijlighar.headend.metrics import Metrics
+
+KEPT_AT_ONCE = 5_000
+"""A feeder's worth of forged pushes and more; some megabyte."""
+KEPT_A_SECOND = 1.0
+"""86,400 a day at most, some 20 MB."""
+MOST_WAITING = 10_000
+"""Refusals that wait for a store that is away."""
+MOST_EVIDENCE_OCTETS = 2_048
+"""Of a longer push the beginning is kept."""
+QUIET_S = 3_600
+"""Without another one for an hour of the utility's clock an attack has ended."""
+
+
+class Reason(StrEnum):
+    """Why a push was refused."""
+
+    NOT_AUTHENTIC = "not-authentic"  # the tag is not the meter's
+    UNKNOWN_SENDER = "unknown-sender"  # no meter has this title, or it has no keys
+    UNPROTECTED = "unprotected"  # unciphered, or less protected than the model says
+    REPLAYED = "replayed"  # its counter lies below the window
+    COUNTER_REUSED = "counter-reused"  # its counter came with other octets before
+    NOT_UNDERSTOOD = "not-understood"  # verified, but its content follows no known form
+
+
+_ALARM = {
+    Reason.NOT_AUTHENTIC: "push-forged",
+    Reason.UNKNOWN_SENDER: "push-forged",
+    Reason.UNPROTECTED: "push-forged",
+    Reason.REPLAYED: "push-replayed",
+    Reason.COUNTER_REUSED: "push-replayed",
+    Reason.NOT_UNDERSTOOD: "push-not-understood",
+}
+
+
+class Refusals:
+    """On the event loop. ``waiting`` is to be kept in the store by somebody who may wait for it."""
+
+    def __init__(self, alarms: Alarms, metrics: Metrics) -> None:
+        self._alarms = alarms
+        self._metrics = metrics
+        self._counts: Counter[str] = Counter()
+        self._last: dict[str, RefusedPush] = {}
+        self._budget = float(KEPT_AT_ONCE)
+        self._filled_s: float | None = None
+        self.waiting: list[RefusedPush] = []
+
+    def add(self, refused: RefusedPush, now_s: float) -> None:
+        """One more."""
+        reason = Reason(refused.reason)
+        self._metrics.push(reason.value)
+        self._counts[_ALARM[reason]] += 1
+        self._last[_ALARM[reason]] = refused
+        since_s = 0.0 if self._filled_s is None else max(0.0, now_s - self._filled_s)
+        self._filled_s = now_s
+        self._budget = min(KEPT_AT_ONCE, self._budget + since_s * KEPT_A_SECOND)
+        if self._budget >= 1 and len(self.waiting) < MOST_WAITING:
+            self._budget -= 1
+            self.waiting.append(refused)
+
+    def tell(self, now_s: float) -> None:
+        """Set the alarms, and end those that are over."""
+        for code, last in list(self._last.items()):
+            if now_s - last.received_s > QUIET_S:
+                self._alarms.set(code, None)
+                del self._last[code], self._counts[code]
+                continue
+            who = "an unknown meter" if last.meter_id is None else f"meter {last.meter_id}"
+            title = last.system_title.hex().upper() or "none"
+            whence = f"the last from {last.peer}: {last.reason}, {who}, title {title}"
+            self._alarms.set(code, f"{self._counts[code]} pushes refused, {whence}")
