@@ -77,8 +77,8 @@ class Transferred:
 def transfer(image: Image, *, resume: bool) -> Procedure[Transferred]:
     """Bring ``image`` to the meter and have it verified.
 
-            raise LocalProtocolError(f"an image of {len(self.octets)} octets or its identifier is out of bounds")
-    the meter itself cannot tell whose they are. Raises ImageRefused, RemoteProtocolError.
+    ``resume``: an earlier transfer of this very image was begun, so blocks that the meter holds are not sent
+    again; the meter itself cannot tell whose they are. Raises ImageRefused, RemoteProtocolError.
     """
     enabled = yield from _read(5, Tag.BOOLEAN)
     if not enabled.value:

@@ -109,7 +109,7 @@ class KeyChange:
         return KeyChange(current=self.current, pending=self.pending, phase=Phase.SENT)
 
     def refused(self) -> KeyChange:
-    """Which keys a meter may have. ``current`` and ``pending`` name sets of keys kept elsewhere.
+        """The meter answered the transfer, in the same association: it does not take the keys."""
         self._only(Phase.SENT)
         return KeyChange(current=self.current, pending=self.pending, phase=Phase.PREPARED)
 
