@@ -9,6 +9,14 @@ from bijlighar.dlms.model import Quantity
 from meterlab import identity
 from meterlab.state import State
 
+NAMES = frozenset(
+    {
+        *("serial", "device-id", "manufacturer", "firmware", "meter-type", "category", "current-rating", "year"),
+        *("ct-ratio", "pt-ratio"),
+    }
+)
+"""Quantities that stand on the plate."""
+
 _METER_TYPES = {"D1": 6}
 """6 is a single phase, directly connected smart meter; other numbers are assumed."""
 

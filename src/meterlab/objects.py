@@ -17,7 +17,7 @@ from meterlab.at_instants import Instants, at_instants
 from meterlab.calendar import SLOT_S, day_of, month_of_day
 from meterlab.distortions import Distortion
 from meterlab.events import CLOCK_SET, last_code
-from meterlab.nameplate import Nameplate
+from meterlab.nameplate import NAMES, Nameplate
 from meterlab.over_blocks import Blocks, over_blocks
 from meterlab.over_months import Months, over_months
 from meterlab.plans import INSTANT_TYPE, PROFILE_CLASS, ModelPlan, exponent_of
@@ -121,15 +121,15 @@ class Objects:
         return axdr.encode(axdr.null()) if ref.attribute == _STATUS else None
 
     def _cell(self, caller: Caller, quantity: Quantity) -> bytes | None:
-        plate = self.nameplate(caller.meter).cell(quantity)
-        if plate is not None:
-            return axdr.encode(plate)
+        if quantity.name in NAMES:
+            plate = self.nameplate(caller.meter).cell(quantity)
+            return None if plate is None else axdr.encode(plate)
         value = self._now(caller, quantity.name)
         if value is None:
             return None
         kind = rows.INSTANT if quantity.type == INSTANT_TYPE else quantity.type
         column = rows.Column(kind=kind, values=wire(value, exponent_of(quantity), quantity.type))
-        return rows.cells_of([column], self.plan(caller.meter).deviation_min)[0][0]
+        return rows.cell(column, self.plan(caller.meter).deviation_min)
 
     def _now(self, caller: Caller, name: str) -> Series | None:
         """A quantity now: of the last block that ended, the last billing, the last entry of a log."""

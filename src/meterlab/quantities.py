@@ -34,9 +34,9 @@ _SIGNAL_LIMITS_DBM = (-113, -51)  # what a modem can tell (3GPP TS 27.007, +CSQ)
 _SIGNAL_WANDER_DBM = 3.0
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False)  # not frozen: made for every column, which costs a third so
 class Series:
-    """``values`` x 10**``exponent`` in the base unit.
+    """``values`` x 10**``exponent`` in the base unit. Nobody changes it.
 
     ``edges``: the values are one more register reading than there are rows, whose scaled differences are the rows.
     """

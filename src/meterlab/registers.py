@@ -17,6 +17,7 @@ from meterlab.calendar import (
     DAY_S,
     KOLKATA_S,
     SLOT_S,
+    SLOTS_A_DAY,
     day_of,
     midnight_s,
     month_begin_s,
@@ -37,6 +38,9 @@ _FACTORY_TEST_WH = 400
 
 _MONTHS_AT_ONCE = 12
 _HOMES_AT_ONCE = 8192  # a few megabytes of intermediate numbers
+_HOMES_AT_ONCE_OF_A_DAY = 256  # 5 ms for the first of them
+_FEW_DAYS = 4
+_LARGEST_UINT16 = (1 << 16) - 1
 _MOST_DAYS = 31
 _TABLES_KEPT = 4
 """35 days touch at most three months; one more while a month begins."""
@@ -45,6 +49,7 @@ _VA_BITS = 10
 _QUARTER_S = SLOT_S // 2
 _QUARTERS_AN_HOUR = 3600 // _QUARTER_S
 
+_HalfHours = NDArray[np.uint16] | NDArray[np.uint32]
 _Energy = Callable[[int, NDArray[np.int64]], NDArray[np.int64]]
 
 
@@ -60,9 +65,14 @@ class Registers:
         self._import_start_wh = draws.bits(town.seed, "import-start", meters) % _FACTORY_TEST_WH
         self._export_start_wh = draws.bits(town.seed, "export-start", meters) % _FACTORY_TEST_WH
         self._midnights: dict[int, NDArray[np.uint32]] = {}
+        self._hot_days: set[int] = set()
+        self._half_hours: dict[tuple[int, int], _HalfHours] = {}
 
     def prepare(self, now_s: float, days: int) -> None:
-        """Keep the midnights of the last ``days`` days and today for all homes; older tables go."""
+        """Keep the midnights of the last ``days`` days and today for all homes; older tables go.
+
+        Half hours of yesterday and today are kept too, once they have been asked for.
+        """
         wanted = {month_of_day(day) for day in range(day_of(now_s) - days, day_of(now_s) + 1)}
         for month in sorted(m for m in wanted if m >= INSTALLED_MONTH and m not in self._midnights):
             table = np.empty((self.town.consumers, _MOST_DAYS + 1), np.uint32)
@@ -73,6 +83,8 @@ class Registers:
             self._midnights[month] = table
         for month in sorted(self._midnights)[:-_TABLES_KEPT]:
             del self._midnights[month]
+        self._hot_days = {day_of(now_s) - 1, day_of(now_s)}
+        self._half_hours = {key: kept for key, kept in self._half_hours.items() if key[0] in self._hot_days}
 
     def import_wh(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """The active import register, ``int64[instant]`` in Wh."""
@@ -150,12 +162,12 @@ class Registers:
 
     def _wanted_wh(self, homes: NDArray[np.int64], instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """Energy since installation of uninterrupted supply, ``int64[home, instant]``."""
-        days, row = np.unique((instants_s + KOLKATA_S) // DAY_S, return_inverse=True)
-        into_s = (instants_s + KOLKATA_S) % DAY_S
+        day, into_s = np.divmod(instants_s + KOLKATA_S, DAY_S)
+        days, row = _numbered(day)
         midnights, day_wh = self._days(homes, days)
         if not into_s.any():
             return np.asarray(midnights[:, row], np.int64)
-        slots = load.slot_cumulative_wh(self.town.seed, homes, days, months_of_days(days), day_wh)
+        slots = self._slots(homes, days, day_wh)
         slot, rest_s = np.divmod(into_s, SLOT_S)
         energy = midnights[:, row] + slots[:, row, slot]
         if rest_s.any():
@@ -166,11 +178,47 @@ class Registers:
             energy = energy + np.floor(running * part).astype(np.int64)
         return np.asarray(energy, np.int64)
 
+    def _slots(
+        self, homes: NDArray[np.int64], days: NDArray[np.int64], day_wh: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Energy since midnight at each half hour, ``int64[home, day, slot + 1]``."""
+        if len(homes) > 1 or not self._hot_days.issuperset(days.tolist()):
+            return load.slot_cumulative_wh(self.town.seed, homes, days, months_of_days(days), day_wh)
+        group, place = divmod(int(homes[0]), _HOMES_AT_ONCE_OF_A_DAY)
+        out = np.zeros((1, len(days), SLOTS_A_DAY + 1), np.int64)
+        for number, day in enumerate(days.tolist()):
+            kept = self._half_hours.get((day, group))
+            if kept is None:
+                kept = self._half_hours[day, group] = self._day_of_group(group, day)
+            np.cumsum(kept[place], out=out[0, number, 1:])
+        return out
+
+    def _day_of_group(self, group: int, day: int) -> _HalfHours:
+        """Energy of each half hour of a day, ``[home, slot]``, for neighbours, who are read on one day too."""
+        first = group * _HOMES_AT_ONCE_OF_A_DAY
+        homes = self._homes[first : first + _HOMES_AT_ONCE_OF_A_DAY]
+        days = np.asarray([day])
+        _, day_wh = self._days(homes, days)
+        running = load.slot_cumulative_wh(self.town.seed, homes, days, months_of_days(days), day_wh)[:, 0]
+        energy = running[:, 1:] - running[:, :-1]
+        if energy.max(initial=0) <= _LARGEST_UINT16:
+            return energy.astype(np.uint16)
+        return energy.astype(np.uint32)
+
     def _days(
         self, homes: NDArray[np.int64], days: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Energy since installation at the midnights that begin ``days``, and of those days: ``[home, day]``."""
         months = months_of_days(days)
+        if (
+            len(homes) == 1
+            and months[0] == months[-1]
+            and (kept := self._midnights.get(int(months[0]))) is not None
+        ):
+            in_month = days - day_of(month_begin_s(int(months[0])))
+            edges = kept[homes[0], np.concatenate([in_month, in_month[-1:] + 1])].astype(np.int64)
+            if len(days) == in_month[-1] - in_month[0] + 1:
+                return edges[None, :-1], (edges[1:] - edges[:-1])[None]
         begin = np.empty((len(homes), len(days)), np.int64)
         energy = np.empty_like(begin)
         for month in np.unique(months).tolist():
@@ -203,6 +251,15 @@ class Registers:
             further = self._months[:, -1:] + np.cumsum(energy, axis=1)
             self._months = np.concatenate([self._months, further.astype(np.uint32)], axis=1)
         return self._months[:, at : at + 2]
+
+
+def _numbered(day: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Days in order, and the place of each element among them; for days near each other without sorting."""
+    first, last = int(day.min()), int(day.max())
+    if last - first < _FEW_DAYS:
+        return np.arange(first, last + 1), day - first
+    days, row = np.unique(day, return_inverse=True)
+    return days, row
 
 
 def instants(begin_s: int, end_s: int, period_s: int) -> NDArray[np.int64]:

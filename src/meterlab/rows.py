@@ -53,12 +53,16 @@ _INSTANT = np.dtype(
 _THURSDAY = 3  # 1970-01-01, counted from Monday = 0
 _MOST_COLUMNS = 127  # the short form of a length
 
+_MOST_ROWS_KEPT = 200
+_STAMPS_KEPT = 256
+"""Stamped rows that are kept: 200 rows of 45 octets each are 2.3 MB."""
+
 NULL_CELL = bytes([_NULL])
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False)  # not frozen: made for every cell's column, which costs a third so
 class Column:
-    """One column of a table.
+    """One column of a table. Nobody changes it.
 
     ``kind``   a key of the A-XDR number types, or INSTANT
     ``values`` numbers as they go on the wire, or epoch seconds UTC for INSTANT (0 = not set)
@@ -100,14 +104,36 @@ def table(columns: Sequence[Column], deviation_min: int) -> NDArray[np.void]:
     """The rows with their tags, one structured element of fixed width each."""
     if not 0 < len(columns) <= _MOST_COLUMNS:
         raise ValueError(f"a table has 1 to {_MOST_COLUMNS} columns, not {len(columns)}")
-    out = np.repeat(_empty_row(tuple(column.kind for column in columns)), len(columns[0].values))
-    for number, column in enumerate(columns):
-        name = f"v{number}"
+    kinds = tuple([column.kind for column in columns])
+    first = np.asarray(columns[0].values, np.int64)
+    if columns[0].kind == INSTANT and len(first) <= _MOST_ROWS_KEPT:
+        out = _stamped_rows(kinds, first.tobytes(), deviation_min).copy()
+        rest = 1
+    else:
+        out, rest = np.repeat(_empty_row(kinds), len(first)), 0
+    for number, (name, dtype) in enumerate(_values_of(kinds)[rest:], start=rest):
+        column = columns[number]
         if column.kind == INSTANT:
             out[name] = instants(np.asarray(column.values, np.int64), deviation_min)
         else:
-            out[name] = _fits(column, out.dtype[name])
+            out[name] = _fits(column, dtype)
     return out
+
+
+@lru_cache(maxsize=_STAMPS_KEPT)
+def _stamped_rows(kinds: tuple[str, ...], stamps_s: bytes, deviation_min: int) -> NDArray[np.void]:
+    """Rows with tags and their first column filled in: all meters that are asked for a range have the same."""
+    stamps = np.frombuffer(stamps_s, np.int64)
+    out = np.repeat(_empty_row(kinds), len(stamps))
+    out["v0"] = instants(stamps, deviation_min)
+    return out
+
+
+@lru_cache(maxsize=256)
+def _values_of(kinds: tuple[str, ...]) -> list[tuple[str, np.dtype[np.generic]]]:
+    """Name and type of each column's value."""
+    dtype = _empty_row(kinds).dtype
+    return [(f"v{number}", dtype[f"v{number}"]) for number in range(len(kinds))]
 
 
 @lru_cache(maxsize=256)
@@ -128,6 +154,11 @@ def _empty_row(kinds: tuple[str, ...]) -> NDArray[np.void]:
         else:
             row[f"t{number}"] = _NUMBERS[kind][0]
     return row
+
+
+def cell(column: Column, deviation_min: int) -> bytes:
+    """The only cell of a column of one row."""
+    return table([column], deviation_min).tobytes()[2:]
 
 
 def buffer(columns: Sequence[Column], deviation_min: int) -> bytes:

@@ -24,12 +24,17 @@ _SAG_FROM_S = 19 * 3600
 _SAG_STARTS_WITHIN_S = 2 * 3600
 _SAG_LASTS_S = (20 * 60, 100 * 60)
 _MINUTE_MV = 350
+_LEVELS_KEPT = 4096  # a day of each: 1.6 MB
 _SAGS_KEPT = 20_000  # evenings of transformers: a few megabytes
 
 
 def sags(town: Town, transformer: int, first_day: int, last_day: int) -> list[tuple[int, int]]:
     """Low-voltage intervals ``[begin_s, end_s)`` that began on days ``[first_day, last_day]``, in order."""
-    evenings = (_sag(town.seed, transformer, day) for day in range(first_day, last_day + 1))
+    return _sags(town.seed, transformer, first_day, last_day)
+
+
+def _sags(seed: int, transformer: int, first_day: int, last_day: int) -> list[tuple[int, int]]:
+    evenings = (_sag(seed, transformer, day) for day in range(first_day, last_day + 1))
     return [sag for sag in evenings if sag is not None]
 
 
@@ -47,17 +52,25 @@ def _sag(seed: int, transformer: int, day: int) -> tuple[int, int] | None:
 def voltage_mv(
     town: Town, meter: int, phase: int, instants_s: NDArray[np.int64], current_ma: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Mean voltage of the half hours that hold the instants, ``int64[instant]``."""
+    """Mean voltage of the half hours that hold the instants, ``int64[instant]``; instants ascend."""
     transformer = int(town.transformer[meter])
+    level = _level_mv(town.seed, transformer, phase, instants_s.tobytes())
+    dropped = level - town.drop_mv_per_a[meter] / 1000 * current_ma
+    return np.asarray(np.rint(dropped), np.int64)
+
+
+@lru_cache(maxsize=_LEVELS_KEPT)
+def _level_mv(seed: int, transformer: int, phase: int, instants: bytes) -> NDArray[np.float64]:
+    """The voltage at a transformer, which its homes share: ``float64[instant]``."""
+    instants_s = np.frombuffer(instants, np.int64)
     slots = (instants_s + KOLKATA_S) // SLOT_S
-    wander = _WANDER_MV * draws.normal(town.seed, f"voltage-{phase}", transformer, slots)
+    wander = _WANDER_MV * draws.normal(seed, f"voltage-{phase}", transformer, slots)
     level = NOMINAL_MV + np.clip(wander, -_MOST_WANDER_MV, _MOST_WANDER_MV)
-    level -= town.drop_mv_per_a[meter] / 1000 * current_ma
     if len(instants_s):
-        days = (instants_s + KOLKATA_S) // DAY_S
-        for begin, end in sags(town, transformer, int(days.min()) - 1, int(days.max())):
+        first, last = ((instants_s[[0, -1]] + KOLKATA_S) // DAY_S).tolist()
+        for begin, end in _sags(seed, transformer, first - 1, last):
             level[(begin <= instants_s) & (instants_s < end)] -= _SAG_MV
-    return np.rint(level).astype(np.int64)
+    return np.asarray(level)
 
 
 def minute_wander_mv(town: Town, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:

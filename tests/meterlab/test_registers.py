@@ -54,6 +54,19 @@ def test_kept_tables_change_no_answer(registers):
     assert (registers.import_wh(5, ends) == before).all()
 
 
+def test_half_hours_that_are_kept_are_those_that_would_be_drawn():
+    """Yesterday and today of every home, at blocks, quarters and seconds, across midnight and a new month."""
+    for now_s in (NOW, month_begin_s(month_of_day(day_of(NOW))) + 7 * 3600):
+        kept, drawn = Registers(mohalla(5, 300)), Registers(mohalla(5, 300))
+        kept.prepare(now_s, 3)
+        for step_s in (SLOT_S, SLOT_S // 2, 977):
+            at = np.arange(midnight_s(day_of(now_s) - 1), int(now_s), step_s)
+            for home in (0, 1, 255, 256, 299):
+                assert kept.drawn_wh(home, at).tolist() == drawn.drawn_wh(home, at).tolist()
+        kept.prepare(now_s + 3 * DAY_S, 3)
+        assert kept._half_hours == {}
+
+
 def test_the_same_seed_gives_the_same_registers_whenever_it_is_asked():
     late = Registers(trial(seed=4))
     late.prepare(NOW + 30 * DAY_S, 35)
