@@ -10,6 +10,7 @@ from benches.report import Report
 
 MODULES: Final = {
     "decode": "benches.decode",
+    "push": "benches.push",
     "session": "benches.session",
 }
 """Name to module; each has a ``run()`` that returns a Report and prints its progress on stderr."""

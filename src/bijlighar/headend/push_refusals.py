@@ -7,6 +7,7 @@ KEPT_A_SECOND; what goes beyond is counted and not kept. An alarm stands for QUI
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from enum import StrEnum
 
 from bijlighar.cim.exchange import RefusedPush
@@ -69,7 +70,7 @@ class Refusals:
         self._budget = min(KEPT_AT_ONCE, self._budget + since_s * KEPT_A_SECOND)
         if self._budget >= 1 and len(self.waiting) < MOST_WAITING:
             self._budget -= 1
-            self.waiting.append(refused)
+            self.waiting.append(replace(refused, octets=refused.octets[:MOST_EVIDENCE_OCTETS]))
 
     def tell(self, now_s: float) -> None:
         """Set the alarms, and end those that are over."""
