@@ -73,6 +73,16 @@ def test_serve_follows_the_clock_of_a_demo(start_serving, tmp_path):
     assert line.startswith("meterlab: ready: 30 consumer and")
 
 
+@pytest.mark.parametrize(
+    ("model", "says"), [("d9", "no meter model is named 'd9'"), ("d1-9-columns=2", "a share is a number")]
+)
+@pytest.mark.parametrize("command", [["serve"], ["truth", "--meter", "0"], ["registry", "out"]])
+def test_a_make_that_cannot_be_served_is_said_in_words(command, model, says):
+    result = run(*command, "--model", model)
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
 def test_a_taken_port_is_one_sentence_and_exit_2():
     with listener(0) as sock:
         result = run("serve", "--port", str(sock.getsockname()[1]))
@@ -153,3 +163,23 @@ def test_scenes_are_listed_for_people_and_programs():
 def test_registry_writes_the_files(tmp_path):
     assert run("registry", str(tmp_path / "import"), "--seed", "7").exit_code == 0
     assert len(list((tmp_path / "import").glob("*.csv"))) == 7
+
+
+def test_a_town_of_many_makes_is_told_by_registry_and_truth(tmp_path):
+    makes = ["--model", "d1-9-columns=0.5", "--model", "d3-15-columns=0.5", "--model", "is15959-d4-feeder"]
+    assert run("registry", str(tmp_path), *makes).exit_code == 0
+    with (tmp_path / "meters.csv").open(encoding="utf-8") as file:
+        meters = list(csv.DictReader(file))
+    assert [row["model"] for row in meters].count("d1-9-columns") in (5, 6)
+    assert {row["model"] for row in meters} == {"d1-9-columns", "d3-15-columns", "is15959-d4-feeder"}
+    for row in meters:
+        [first, *_] = truth("--meter", row["serial"], "--from", "2025-11-23T12:00:00+05:30", *makes)
+        assert len(first["values"]) == {"D1": 8, "D3": 14, "D4": 14}[row["category"]]
+        assert first["period_s"] == (900 if row["category"] == "D4" else 1800)
+
+
+def test_blocks_that_are_named_by_their_begin_start_there():
+    asked = ["--meter", "0", "--from", "2025-11-23T12:00:00+05:30"]
+    [by_end, *_], [by_begin, *_] = truth(*asked), truth(*asked, "--model", "d1-11-columns")
+    assert by_begin["stamp_s"] - by_begin["start_s"] == 0
+    assert by_end["stamp_s"] - by_end["start_s"] == 1800

@@ -67,6 +67,7 @@ class Ranges:
             return None
         if begin_s is not None:
             self._asked = begin_s, end_s
+        found.refused = ""
         found.rows = max(found.rows, len(rows))
         found.types = found.types or types_of(rows, found.captures)
         return rows
