@@ -22,7 +22,7 @@ from rich.table import Table
 from bijlighar.cim.exchange import Unavailable
 from bijlighar.controlroom import passwords
 from bijlighar.controlroom.children import EXIT_USER_FAULT
-from bijlighar.controlroom.probe_command import meter_commands
+from bijlighar.controlroom.conform_command import meter_commands
 from bijlighar.controlroom.roles import Role, known_roles
 from bijlighar.controlroom.settings import Settings, SettingsRefused, effective, load_settings
 
