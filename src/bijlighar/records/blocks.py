@@ -7,7 +7,8 @@ committed, and a file without a row is removed at the next opening, because it c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from itertools import count
@@ -92,7 +93,7 @@ class Blocks:
         days = columns.day if len(columns) else np.zeros(1, dtype=np.int32)
         meters = columns.meter_id if len(columns) else np.zeros(1, dtype=np.int32)
         block = BlockFile(
-            block_id=f"{self._owner.name}-b{next(self._written):08d}",
+            block_id=self.new_id(),
             kind=RAW,
             period_s=columns.period_s,
             bucket=sealed.bucket,
@@ -104,12 +105,20 @@ class Blocks:
             octets=octets.size,
             sha256=hashlib.sha256(octets).hexdigest(),
             steps=steps,
-            sealed_s=int(self._now()),
+            sealed_s=self.now_s(),
             segments_generation=sealed.segments_generation,
             network_version=sealed.network_version,
         )
         self._files.write_durably(block.file, memoryview(octets))
         return block
+
+    def new_id(self) -> str:
+        """A name for a file that nobody else gives."""
+        return f"{self._owner.name}-b{next(self._written):08d}"
+
+    def now_s(self) -> int:
+        """The utility's clock, in epoch seconds."""
+        return int(self._now())
 
     def put(
         self,
@@ -123,17 +132,29 @@ class Blocks:
         Raises Superseded when an old one stands no more, Unavailable; then nothing is changed.
         """
         new: list[BlockFile] = []
-        try:
+        with self._undone(new):
             for each in sealed:
                 new.append(self.write(each, group_rows=group_rows))  # noqa: PERF401 - what was written counts
             self.manifest.commit(new, old, now_s=int(self._wall()))
+        return new
+
+    def put_file(self, file: BlockFile, octets: pa.Buffer, old: Sequence[BlockFile] = ()) -> None:
+        """Write one encoded file and let it stand for ``old``. Raises as ``put``."""
+        with self._undone([file]):
+            self._files.write_durably(file.file, memoryview(octets))
+            self.manifest.commit([file], old, now_s=int(self._wall()))
+
+    @contextmanager
+    def _undone(self, new: Sequence[BlockFile]) -> Iterator[None]:
+        """Take files away again of which the manifest does not know."""
+        try:
+            yield
         except BaseException:
             known = self.manifest.known_files()  # a commit may have failed after the database took it
             for block in new:
                 if block.file not in known:
                     (self._files.root / block.file).unlink(missing_ok=True)
             raise
-        return new
 
     def day(self, day: date, *, generation: int | None = None) -> list[BlockFile]:
         """The blocks that hold a day: one for each bucket and block length, by both."""
@@ -185,7 +206,7 @@ class Blocks:
 
     def meters_of(self, block: BlockFile) -> NDArray[np.int32]:
         """The meters of a block, ascending. Raises BlockDamaged, Unavailable."""
-        with self._guarded(block) as file:
+        with self.opened(block) as file:
             return np.unique(np.asarray(file.read(columns=["meter_id"])["meter_id"].to_numpy()))
 
     def expire(self, before: date, kind: str = RAW) -> int:
@@ -219,14 +240,16 @@ class Blocks:
         return removed
 
     def _read(self, block: BlockFile, channels: Sequence[str] | None, meter_id: int | None) -> BlockColumns:
-        with self._guarded(block) as file:
+        with self.opened(block) as file:
             groups: Sequence[int] = range(file.num_row_groups)
             if meter_id is not None:
                 bounds = self._bounds.get(block.block_id, lambda: _bounds(file.metadata))
                 groups = np.flatnonzero((bounds[0] <= meter_id) & (bounds[1] >= meter_id)).tolist()
             return decode(file, groups, channels)
 
-    def _guarded(self, block: BlockFile) -> _Guarded:
+    def opened(self, block: BlockFile) -> _Guarded:
+        """The file of a block, to be read in a with statement. Raises BlockDamaged, Unavailable."""
+
         def damaged() -> None:
             self.manifest.forget(block, now_s=int(self._wall()))
 

@@ -14,6 +14,8 @@ from bijlighar.cim.period import KOLKATA
 from bijlighar.records.audit import Audit
 from bijlighar.records.blocks import Blocks
 from bijlighar.records.blocks_compaction import BlockCompaction
+from bijlighar.records.blocks_edits import Edits
+from bijlighar.records.blocks_estimates import EstimateStore
 from bijlighar.records.blocks_source import BlockSource
 from bijlighar.records.compaction import Compaction
 from bijlighar.records.counters import Counters
@@ -86,6 +88,8 @@ class Records:
         self.blocks = Blocks(self._database, files(data_dir / "blocks"), self._owner, now=now, wall=wall)
         self.block_compaction = BlockCompaction(self.blocks)
         self.block_source = BlockSource(manifest, reader, examine=self._recovery.examine)
+        self.estimates = EstimateStore(self.blocks)
+        self.edits = Edits(self._database)
         self.counters = Counters(self._database)
         self.keys = KeyBox(self._database, now)
         self.layouts = Layouts(self._database, now)
