@@ -63,6 +63,7 @@ HEADER_OCTETS = 5
 GENERAL_GLO_OVERHEAD = 2 + SYSTEM_TITLE_OCTETS + 3 + HEADER_OCTETS + TAG_OCTETS
 """Octets that ciphering adds at most to an APDU below 64 KiB."""
 _LENGTH_AT = 2 + SYSTEM_TITLE_OCTETS
+_SHORT_BODY_AT = _LENGTH_AT + 1
 
 _NOBODY: tuple[bytes, ...] = ()
 """No APDU starts with any of these: the prefix while the peer's title is unknown."""
@@ -165,8 +166,11 @@ class SecureChannel:
     def open(self, apdu: bytes) -> bytes:
         """The plain APDU inside. Raises NotAuthentic, Replayed, Malformed, Truncated, SuiteNotSupported."""
         general = apdu.startswith(self._peer_prefix)
-        offset = _LENGTH_AT if general else self._judge_form(apdu)
-        offset = check_length(apdu, offset)
+        held = len(apdu) - _SHORT_BODY_AT
+        if general and HEADER_OCTETS <= held < 0x80 and apdu[_LENGTH_AT] == held:  # as every short answer begins
+            offset = _SHORT_BODY_AT
+        else:
+            offset = check_length(apdu, _LENGTH_AT if general else self._judge_form(apdu))
         control, counter = _unpack_header(apdu, offset)
         if counter <= self.last_accepted:
             raise Replayed(counter, self.last_accepted)
@@ -188,6 +192,8 @@ class SecureChannel:
 
     def _judge_form(self, apdu: bytes) -> int:
         """Where the length of a glo- or ded-ciphered APDU stands; anything else is refused."""
+        if not apdu:
+            raise Malformed("nothing where a ciphered APDU should stand")
         if apdu[0] == self._head[0]:
             raise NotAuthentic("general ciphering under a system title that is not the peer's")
         if apdu[0] in _BY_NAME:

@@ -34,6 +34,8 @@ class LinkSettings(Protocol):
 
 def client_link(settings: LinkSettings, client_address: int, server_address: int, max_octets: int) -> Link:
     """A client's end; ``max_octets`` of an APDU that may come in one frame of the wrapper."""
+    if settings.hdlc is None and settings.gateway is None and settings.general_blocks is None:
+        return WrapperLink(client_address, server_address, max_octets)
     if settings.hdlc is not None:
         link: Link = HdlcLink(Role.CLIENT, settings.hdlc, client_address, server_address)
     else:

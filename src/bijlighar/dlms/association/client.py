@@ -158,7 +158,12 @@ class ClientAssociation:
             raise LocalProtocolError(
                 f"a request of {len(request)} octets, the meter receives {self._terms.octets}"
             )
-        self._follow((_GET,), request)
+        try:
+            self._row = self._row[_GET]
+            self._send(self._seal(request))
+        except ProtocolError as fault:
+            self._fail(fault)
+            raise
 
     def set(self, ref: AttributeRef, value: Data | bytes) -> None:
         """Write one attribute; ``value`` typed, or raw A-XDR octets. Ends in SetDone or ServiceRefused."""
@@ -172,7 +177,13 @@ class ClientAssociation:
         """Ask what ``get_list``, ``set_list`` or ``action_list`` made; each tells how it ends."""
         turn = question.begin(self._next_invoke(), self._terms)
         assert turn.request is not None
-        self._follow(turn.moves, turn.request)
+        try:
+            for move in turn.moves:
+                self._row = self._row[move]
+            self._send(self._seal(turn.request))
+        except ProtocolError as fault:
+            self._fail(fault)
+            raise
         self._question = question
 
     def release(self) -> None:
@@ -241,15 +252,6 @@ class ClientAssociation:
             self._fault = fault
         self._row = _ROWS[State.FAILED]
 
-    def _follow(self, moves: tuple[Move, ...], request: bytes) -> None:
-        try:
-            for move in moves:
-                self._row = self._row[move]
-            self._send(self._seal(request))
-        except ProtocolError as fault:
-            self._fail(fault)
-            raise
-
     def _next_invoke(self) -> int:
         self._invoke = invoke = (self._invoke + 1) & 0x0F
         return _INVOKE | invoke
@@ -280,10 +282,8 @@ class ClientAssociation:
 
     def _opened(self) -> AssociationOpened:
         if self._settings.dedicated_key is not None:
-            protection = self._protection
-            protection.use_dedicated()
-            self._seal, self._open = protection.seal, protection.open
-        return AssociationOpened(self.meter_title, self._terms.max_pdu, self._terms.conformance)
+            self._seal, self._open = self._protection.use_dedicated()
+        return AssociationOpened(self._protection.meter_title, self._terms.max_pdu, self._terms.conformance)
 
     def _on_proof(self, answer: ActionAnswer) -> ClientEvent:
         if answer.result != 0 or answer.value is None:
@@ -298,7 +298,8 @@ class ClientAssociation:
         if self._question is not None:
             return self._on_answer(apdu)
         if len(apdu) > 2:
-            self._check_invoke(apdu[2])
+            if (apdu[2] ^ self._invoke) & 0x0F:
+                self._check_invoke(apdu[2])
             if apdu[1] == BLOCK:
                 return self._on_block(apdu)
         answer = decode_get_response(apdu)
@@ -317,7 +318,7 @@ class ClientAssociation:
             return GetFailed(piece)
         if gathering is None:
             self._gathering = gathering = Gathering()
-        octets = gathering.add(number, piece, last=last)
+        octets = gathering.add(number, piece, last)
         if octets is not None:
             self._row = self._row[_ANSWER_GET]
             self._gathering = None

@@ -12,6 +12,7 @@ from functools import lru_cache
 from bijlighar.dlms.acse import LN_CIPHERED_CONTEXT, LN_CONTEXT, RLRQ, Aarq, Release
 from bijlighar.dlms.association.settings import Ciphering, ClientSettings, Mechanism, check_client, conformance
 from bijlighar.dlms.channel import GLO_OF, SecureChannel, length_and_control
+from bijlighar.dlms.general_block import BlockSettings
 from bijlighar.dlms.limits import FRAME_SLACK_OCTETS, MAX_FRAME_OCTETS
 from bijlighar.dlms.security import CHALLENGE_OCTETS, ENCRYPTED, TAG_OCTETS
 from bijlighar.dlms.xdlms import InitiateRequest
@@ -56,7 +57,7 @@ class Prepared:
         password: bytes | None,
         max_pdu: int,
         dedicated_key: bytes | None,
-        services: int,
+        general_blocks: BlockSettings | None,
     ) -> None:
         self.ciphered = ciphering is not Ciphering.NONE
         self.general = ciphering is Ciphering.GENERAL_GLO
@@ -65,6 +66,7 @@ class Prepared:
         self.protection = protection
         self.title = title
         self.max_frame_octets = min(max_pdu + FRAME_SLACK_OCTETS, MAX_FRAME_OCTETS)
+        services = conformance(ciphering, general_blocks)
         again = InitiateRequest(conformance=services, max_pdu=max_pdu)
         first = InitiateRequest(conformance=services, max_pdu=max_pdu, dedicated_key=dedicated_key)
         self._initiate, self._initiate_again = first.encode(), again.encode()
@@ -136,7 +138,7 @@ def prepared(settings: ClientSettings) -> Prepared:
         settings.secret if settings.mechanism is Mechanism.LLS else None,
         settings.max_pdu,
         settings.dedicated_key,
-        conformance(settings.ciphering, settings.general_blocks),
+        settings.general_blocks,
     )
     settings.kept.append(ready)
     return ready

@@ -58,11 +58,11 @@ class Protection:
         if self.channel is not None and self._dedicated is not None:
             self.channel.go_on_after(self._dedicated)
 
-    def use_dedicated(self) -> None:
-        """The meter has the dedicated key: services go under it; what the meter pushes may still be global."""
+    def use_dedicated(self) -> tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]:
+        """The meter has the dedicated key: what to seal and open with; pushes may still be under global keys."""
         key, own, channel = self._settings.dedicated_key, self._settings.own, self.channel
         if key is None or own is None or channel is None:
-            return
+            return self.seal, self.open
         self._dedicated = dedicated = channel.dedicated(key, own.authentication_key)
         self.seal = dedicated.seal_general if self._general else dedicated.seal_glo
 
@@ -70,3 +70,4 @@ class Protection:
             return (dedicated if apdu[0] in DEDICATED else channel).open(apdu)
 
         self.open = open_either
+        return self.seal, self.open

@@ -148,7 +148,7 @@ class GetListQuestion:
             last, number, octets = split_block(apdu)
             if not isinstance(octets, bytes):
                 return Turn((Move.ANSWER_GET,), event=GetFailed(octets))
-            whole = self._gathering.add(number, octets, last=last)
+            whole = self._gathering.add(number, octets, last)
             if whole is None:
                 return Turn((Move.GIVE_BLOCK, Move.GET_NEXT), encode_next(self._invoke, number))
             return Turn((Move.ANSWER_GET,), event=GetListDone(decode_results(whole, len(self._asked))))
@@ -249,7 +249,7 @@ class ActionQuestion:
             return self._taken(answer.number)
         if isinstance(answer, ActionAnswerBlock):
             piece = answer.piece
-            whole = self._gathering.add(piece.number, piece.octets, last=piece.last)
+            whole = self._gathering.add(piece.number, piece.octets, piece.last)
             if whole is None:
                 following = ActionNext(self._invoke, piece.number).encode()
                 return Turn((Move.GIVE_ANSWER_BLOCK, Move.ANSWER_NEXT), following)

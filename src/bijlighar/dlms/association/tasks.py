@@ -175,7 +175,7 @@ class LongRequest:
     def add(self, piece: Piece) -> bytes | None:
         """The values when they are whole. Raises BlockRefused, TooLarge, Malformed."""
         try:
-            return self._gathering.add(piece.number, piece.octets, last=piece.last)
+            return self._gathering.add(piece.number, piece.octets, piece.last)
         except StaleReply:
             raise BlockRefused(*_WRONG_BLOCK) from None
 

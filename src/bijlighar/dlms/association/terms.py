@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bijlighar.dlms.association.settings import ClientSettings
 from bijlighar.dlms.channel import GENERAL_GLO_OVERHEAD
@@ -12,9 +13,11 @@ from bijlighar.dlms.xdlms import Conformance, InitiateResponse
 
 _MULTIPLE_REFERENCES = int(Conformance.MULTIPLE_REFERENCES)
 _GENERAL_BLOCK_TRANSFER = int(Conformance.GENERAL_BLOCK_TRANSFER)
+_KEPT = 256
+"""Terms kept: all meters of a make answer alike."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Terms:
     """``octets`` that a request may have before it is ciphered, ``conformance`` bits, ``max_pdu`` of the meter."""
 
@@ -40,9 +43,14 @@ NOTHING_NEGOTIATED = Terms(MAX_FRAME_OCTETS, 0)
 
 def terms_of(answer: InitiateResponse, settings: ClientSettings, *, ciphered: bool) -> Terms:
     """What follows from the meter's InitiateResponse."""
-    if settings.general_blocks is not None and answer.conformance & _GENERAL_BLOCK_TRANSFER:
-        return Terms(MAX_VALUE_OCTETS, answer.conformance, answer.max_pdu, general_blocks=True)
+    return _terms(answer.max_pdu, answer.conformance, ciphered, settings.general_blocks is not None)
+
+
+@lru_cache(maxsize=_KEPT)
+def _terms(max_pdu: int, conformance: int, ciphered: bool, blocks_wanted: bool) -> Terms:
+    if blocks_wanted and conformance & _GENERAL_BLOCK_TRANSFER:
+        return Terms(MAX_VALUE_OCTETS, conformance, max_pdu, general_blocks=True)
     octets = MAX_FRAME_OCTETS
-    if answer.max_pdu:
-        octets = answer.max_pdu - (GENERAL_GLO_OVERHEAD if ciphered else 0)
-    return Terms(octets, answer.conformance, answer.max_pdu)
+    if max_pdu:
+        octets = max_pdu - (GENERAL_GLO_OVERHEAD if ciphered else 0)
+    return Terms(octets, conformance, max_pdu)

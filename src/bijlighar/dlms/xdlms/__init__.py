@@ -1,8 +1,8 @@
 """xDLMS application PDUs: what a request and an answer are made of (IEC 62056-5-3).
 
 ``references`` name attributes and methods and select rows; ``results`` tell how it went; ``initiate`` opens;
-``get``, ``set_attribute`` and ``action`` are the three services of logical name referencing. With-list services,
-blocks of SET and ACTION and general block transfer are not read here yet and are refused by name.
+``get``, ``set_attribute`` and ``action`` are the three services of logical name referencing, ``blocks`` what their
+long forms share. The ACCESS service is not spoken and is refused by name.
 """
 
 from bijlighar.dlms.xdlms.initiate import Conformance, InitiateRequest, InitiateResponse

@@ -73,7 +73,7 @@ class Gathering:
         self._pieces: list[bytes] = []
         self._size = 0
 
-    def add(self, number: int, octets: bytes, *, last: bool) -> bytes | None:
+    def add(self, number: int, octets: bytes, last: bool) -> bytes | None:
         """The value when it is whole. Raises StaleReply, TooLarge, Malformed."""
         if number != self.number + 1:
             raise StaleReply(f"block {number}, {self.number + 1} was due")
