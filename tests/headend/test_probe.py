@@ -1,17 +1,20 @@
 """A probe of every make: what it measures is what the make is, and its draft reads the meter right."""
 
 import asyncio
+import random
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bijlighar.cim.contacts import Outcome
+from bijlighar.dlms import axdr
 from bijlighar.dlms.association import Ciphering
 from bijlighar.dlms.model import Quantity, Quirk, Stamp, parse_model
 from bijlighar.dlms.models import load_model, model_names, model_text
 from bijlighar.dlms.obis import Obis
-from bijlighar.dlms.profile import CaptureObject, Scaler
+from bijlighar.dlms.profile import CaptureObject, Scaler, capture_objects_to_octets
 from bijlighar.dlms.xdlms import AttributeRef
 from bijlighar.headend.keys import MeterKeys
 from bijlighar.headend.probe import NothingToRead, probe
@@ -20,6 +23,7 @@ from bijlighar.headend.probe.findings import Findings
 from bijlighar.headend.probe.nearest import differences, nearest_models
 from bijlighar.headend.reading import Order
 from bijlighar.headend.script import Get, ReadRefused
+from bijlighar.headend.session import SessionEnd
 from meterlab.lab import build, town_named
 from meterlab.makes import Share
 from meterlab.plans import ModelPlan
@@ -271,3 +275,80 @@ def test_the_worked_draft_of_the_page_is_what_a_probe_writes():
     [lines] = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
     text = draft_of(probed(wire_of("d1-11-columns"))[0])
     assert lines in text
+
+
+QUANTITIES = load_model("is15959-d1").quantities.values()
+CAPTURES = capture_objects_to_octets([quantity.column for quantity in QUANTITIES])
+INSTANTS = (b"\x07\xea\x06\x0b\x04\x06\x00\x00\xff\x01\x4a\x00", b"\xff" * 12, b"\x07\xea" + b"\x63" * 10)
+LEAVES = (
+    lambda _: axdr.null(),
+    lambda chance: axdr.octets(chance.randbytes(chance.choice((0, 3, 6, 12)))),
+    lambda chance: axdr.octets(chance.choice(INSTANTS)),
+    lambda chance: axdr.u8(chance.randrange(256)),
+    lambda chance: axdr.u16(chance.randrange(65_536)),
+    lambda chance: axdr.i8(chance.randrange(-128, 128)),
+    lambda chance: axdr.enum(chance.randrange(256)),
+    lambda chance: axdr.f32(chance.choice((0.5, float("nan"), float("inf")))),
+    lambda _: axdr.utf8('"\n\x00]'),
+)
+
+
+def cell_of(chance, depth):
+    if depth and chance.random() < 0.7:
+        inner = [cell_of(chance, depth - 1) for _ in range(chance.randrange(6))]
+        return chance.choice((axdr.structure, axdr.array))(inner)
+    return chance.choice(LEAVES)(chance)
+
+
+class Liar:
+    """A meter that opens any association and answers any question with anything."""
+
+    def __init__(self, chance):
+        self.chance = chance
+        self.asked = 0
+
+    def answer(self, request):
+        """Octets, or None for a refusal."""
+        if request.ref.attribute == 3 and request.ref.class_id == 7 and self.chance.random() < 0.4:
+            return CAPTURES
+        kind = self.chance.random()
+        return (
+            None
+            if kind < 0.2
+            else self.chance.randbytes(20)
+            if kind < 0.3
+            else axdr.encode(cell_of(self.chance, 3))
+        )
+
+    async def dial(self, _, script):
+        request = next(script)
+        try:
+            while True:
+                self.asked += 1
+                octets = self.answer(request)
+                refused = ReadRefused("it", "object-undefined")
+                request = script.throw(refused) if octets is None else script.send(octets)
+        except StopIteration:
+            pass
+        return SessionEnd(
+            outcome=Outcome.OK,
+            detail="",
+            connected=True,
+            opened=True,
+            value=None,
+            octets_sent=0,
+            octets_received=0,
+            latency_ms=0,
+            next_counter=1,
+        )
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_a_meter_that_lies_costs_a_useful_draft_and_nothing_else(seed):
+    keys = MeterKeys(
+        encryption_key=b"e" * 16, authentication_key=b"a" * 16, reader_secret=b"secret01", setting_secret=b"s" * 16
+    )
+    liar = Liar(random.Random(seed))
+    findings = asyncio.run(probe(liar.dial, keys, now=lambda: float(NOW_S), tell=lambda _: None, draw=bytes))
+    assert drafted(findings).category in ("D1", "D2", "D3", "D4")
+    assert liar.asked < 600

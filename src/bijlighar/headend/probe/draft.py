@@ -209,7 +209,9 @@ class _Body:
             key, f"c{column.class_id}-{str(column.obis).replace('.', '-')}-{column.attribute}"
         )
         known = self._known.get(name, {})
-        told = "instant" if column.is_instant else kind or self._types.get(key)  # an empty log tells no types
+        told = kind or self._types.get(key)  # an empty log tells no types
+        if column.is_instant or told == "instant":
+            told = "instant" if column.is_instant else "octets"
         if told is not None:
             self._types.setdefault(key, told)
         entry = _entry(column, told or str(known.get("type", "octets")), scaler)

@@ -14,7 +14,7 @@ from bijlighar.dlms.clock import CosemInstant, DeviationSign, decode_instant
 from bijlighar.dlms.errors import Malformed, RemoteProtocolError
 from bijlighar.dlms.model import MeterModel, Profile
 from bijlighar.dlms.obis import Obis
-from bijlighar.dlms.profile import Scaler, capture_objects_from_octets, scaler_from_octets
+from bijlighar.dlms.profile import Scaler, capture_objects_from_octets
 from bijlighar.dlms.xdlms import CLOCK_TIME, AttributeRef
 from bijlighar.headend.identity import read_nameplate
 from bijlighar.headend.layouts import BUFFER, CAPTURE_OBJECTS, CAPTURE_PERIOD, MOST_PERIOD_S, PROFILE_CLASS
@@ -26,6 +26,7 @@ _OBJECT_LIST = AttributeRef(15, Obis.parse("0.0.40.0.0.255"), 2)
 _ENTRIES = 8
 _MOST_DEPTH = 0xFFFF
 _SCALED_CLASSES, _SCALER = (3, 4, 5), 3
+_MOST_DECIMALS = 30
 _FAR_S = 3600
 """A clock this far off under either sign says nothing about the sign by itself."""
 MOVED_BILLING = Obis.parse("0.0.98.1.0.255")
@@ -86,12 +87,7 @@ class Survey:
         if self.findings.objects and (PROFILE_CLASS, obis) not in self.findings.objects:
             found.refused = "not in the object list"
         self.findings.profiles[profile.name] = found
-        try:
-            found.captures = capture_objects_from_octets(
-                (yield Get(AttributeRef(PROFILE_CLASS, obis, CAPTURE_OBJECTS)))
-            )
-        except ReadRefused as refusal:
-            self.tell(f"{profile.name}: capture objects refused ({refusal.result})")
+        yield from self._captures(found)
         if profile.scaler_obis is not None:
             yield from self._scalers(found, profile.scaler_obis)
         found.period_s = yield from self._number(obis, CAPTURE_PERIOD, MOST_PERIOD_S)
@@ -100,6 +96,18 @@ class Survey:
             yield from self._rows(found)
         seen = f"{len(found.captures or found.types) or 'unknown'} columns, {found.rows} rows seen"
         self.tell(f"{profile.name}: {found.refused or seen}")
+
+    def _captures(self, found: ProfileFound) -> Script[None]:
+        try:
+            listed = yield Get(AttributeRef(PROFILE_CLASS, found.obis, CAPTURE_OBJECTS))
+        except ReadRefused as refusal:
+            self.tell(f"{found.name}: capture objects refused ({refusal.result})")
+            return
+        columns = capture_objects_from_octets(listed)
+        if not columns or not all(column.class_id and column.attribute > 0 for column in columns):
+            self.findings.remarks.append(f"the capture objects of {found.name} name no attributes")
+            return
+        found.captures = columns
 
     def _place_of(self, profile: Profile) -> Obis:
         moved = profile.name == "billing" and (PROFILE_CLASS, MOVED_BILLING) in self.findings.objects
@@ -121,11 +129,11 @@ class Survey:
             self.tell(f"{found.name}: scalers refused ({refusal.result}), asking the registers themselves")
             yield from self._scalers_of_registers(found)
             return
-        cells = rows_of(row)[:1]
-        for column, cell in zip(capture_objects_from_octets(listed), cells[0] if cells else (), strict=True):
-            exponent, unit = _fields(cell, 2)
-            if isinstance(exponent, int) and isinstance(unit, int):
-                found.scalers[column.obis] = Scaler(exponent=exponent, unit=unit)
+        columns, rows = capture_objects_from_octets(listed), rows_of(row)
+        if not rows or len(rows[0]) != len(columns):
+            raise Malformed(f"the scaler profile of {found.name} does not fit its own columns")
+        for column, cell in zip(columns, rows[0], strict=True):
+            found.scalers[column.obis] = _scaler(cell)
         found.scaler_lists = listed, row
 
     def _scalers_of_registers(self, found: ProfileFound) -> Script[None]:
@@ -134,7 +142,7 @@ class Survey:
                 continue
             try:
                 octets = yield Get(AttributeRef(column.class_id, column.obis, _SCALER))
-                found.scalers[column.obis] = scaler_from_octets(octets)
+                found.scalers[column.obis] = _scaler(axdr.decode(octets))
             except (ReadRefused, RemoteProtocolError):
                 self.findings.remarks.append(f"no scaler is told for {column.class_id}/{column.obis}")
 
@@ -151,6 +159,13 @@ def _fields(data: Data, count: int) -> tuple[object, ...]:
     if not isinstance(data.value, tuple) or len(data.value) < count:
         raise Malformed(f"a structure of {count} or more elements was expected")
     return tuple(element.value for element in data.value[:count])
+
+
+def _scaler(data: Data) -> Scaler:
+    exponent, unit = _fields(data, 2)
+    if not isinstance(exponent, int) or not isinstance(unit, int) or abs(exponent) > _MOST_DECIMALS:
+        raise Malformed("a scaler and unit was expected")
+    return Scaler(exponent=exponent, unit=unit)
 
 
 def _judge_sign(offsets: dict[DeviationSign, int], deviation_min: int) -> tuple[Measured, int]:
