@@ -1,6 +1,7 @@
 """Counter windows become durable with the rows they admitted, or not at all; refused pushes are kept."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,6 +58,29 @@ def test_when_the_commit_fails_neither_rows_nor_window_are_there(
         assert (_held(trial), trial.pushes.windows()) == ([], [])
     trial.landing.land([_batch(1_000)], [], [replace(WINDOW, highest=8)])
     assert (_held(trial), trial.pushes.windows()) == ([1_000], [replace(WINDOW, highest=8)])
+
+
+def test_a_file_of_pushes_that_was_never_acknowledged_does_not_count_and_is_kept_aside(
+    trial: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    trial.landing.land([_batch(500)], [])
+    with monkeypatch.context() as dying:
+        dying.setattr("bijlighar.records.landing.put_windows", die)
+        with pytest.raises(KeyboardInterrupt):
+            trial.landing.land([_batch(1_000)], [], [WINDOW])
+    url = str(trial._database.engine.url)
+    trial.close()
+    with Records(url, tmp_path) as again:
+        assert len(again.recovered.set_aside) == 1
+        assert again.recovered.adopted == ()
+        assert (tmp_path / "segments" / f"{again.recovered.set_aside[0]}.unadmitted").exists()
+        assert (_held(again), again.pushes.windows()) == ([500], [])
+        again.landing.land([_batch(1_000)], [], [WINDOW])
+        assert again.check().set_aside == ()
+        assert _held(again) == [500, 1_000]
 
 
 def test_refused_pushes_are_kept_in_order_with_everything_known(trial: Records) -> None:

@@ -24,7 +24,15 @@ from bijlighar.records.arrow_columns import integers
 from bijlighar.records.files import Files, Owner
 from bijlighar.records.manifest import Manifest
 from bijlighar.records.push_windows import put_windows
-from bijlighar.records.segment import Segment, contacts_table, describe, encode, quarantine_table, readings_table
+from bijlighar.records.segment import (
+    Segment,
+    contacts_table,
+    describe,
+    encode,
+    quarantine_table,
+    readings_table,
+    with_pushes,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +109,7 @@ class Landing:
             return
         segments: list[Segment] = []
         try:
-            for table in tables:
+            for table in map(with_pushes, tables) if windows else tables:
                 segments.append(self.write(table, self._landing_day(table)))  # noqa: PERF401 - what was written counts
         except BaseException:
             for segment in segments:  # no commit was tried, so nobody can know of these

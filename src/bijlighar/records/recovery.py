@@ -1,13 +1,16 @@
 """Tidying after processes that died, at every opening and whenever asked.
 
-A whole file without a manifest row was not acknowledged; its rows are adopted, because the head-end may have gone
-before it could land them again. A file that was still being written is removed. An acknowledged segment whose file
-is gone or has another size is a loss: it is marked, alarmed, and no longer counted as held, so that the head-end
-reads those rows from the meters again. All of this can run twice, and while other processes land.
+A whole file without a manifest row was not acknowledged; its rows are adopted, because the head-end may have
+gone before it could land them again. Only a file with rows of pushes is set aside under another name: the
+counters that admitted them died with their commit, and the meter repeats its push. A file that was still being
+written is removed. An acknowledged segment whose file is gone or has another size is a loss: it is marked,
+alarmed, and no longer counted as held, so that the head-end reads those rows from the meters again. All of this
+can run twice, and while other processes land.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 from collections.abc import Callable, Iterator
@@ -24,20 +27,32 @@ from bijlighar.records import tables
 from bijlighar.records.database import Database, next_number
 from bijlighar.records.files import TEMPORARY, is_alive
 from bijlighar.records.manifest import Manifest
-from bijlighar.records.segment import Segment, describe
+from bijlighar.records.segment import Segment, describe, of_pushes
+
+SET_ASIDE = ".unadmitted"
+"""Behind the name of a file whose rows do not count and that is kept for an engineer to look at."""
 
 _kept = tables.segments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """What was found. ``unreadable``: files that nobody acknowledged and nobody can read; they are left."""
+    """What was found.
+
+    ``unreadable`` files that nobody acknowledged and nobody can read; they are left; ``set_aside`` files that were
+    not acknowledged and hold rows of pushes
+    """
 
     adopted: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     found_again: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
+
+
+class _OfPushes(Exception):
+    """A whole file without a manifest row holds rows of pushes."""
 
 
 class Recovery:
@@ -62,7 +77,7 @@ class Recovery:
         for name in removed:
             (self._root / name).unlink(missing_ok=True)
         orphans = [name for name in present if name not in known and not living.is_alive(name)]
-        adopted, unreadable = self._adopt(orphans)
+        adopted, unreadable, set_aside = self._adopt(orphans)
         lost, found_again = self._compare(known, present, contents=contents)
         return Recovered(
             adopted=tuple(adopted),
@@ -70,6 +85,7 @@ class Recovery:
             lost=tuple(lost),
             found_again=tuple(found_again),
             unreadable=tuple(unreadable),
+            set_aside=tuple(set_aside),
         )
 
     def examine(self, file: str) -> bool:
@@ -104,21 +120,28 @@ class Recovery:
                     continue  # swept by a compaction since it was listed
         return present, partial
 
-    def _adopt(self, orphans: list[str]) -> tuple[list[str], list[str]]:
+    def _adopt(self, orphans: list[str]) -> tuple[list[str], list[str], list[str]]:
         segments: list[Segment] = []
         unreadable: list[str] = []
+        set_aside: list[str] = []
         for name in sorted(orphans):
             try:
                 segments.append(self._describe(name))
+            except _OfPushes:
+                with contextlib.suppress(FileNotFoundError):  # another opening was quicker
+                    (self._root / name).rename(self._root / f"{name}{SET_ASIDE}")
+                set_aside.append(name)
             except (pa.ArrowException, OSError, KeyError, ValueError):
                 unreadable.append(name)
         if segments:
             self._manifest.commit(segments)
-        return [segment.file for segment in segments], unreadable
+        return [segment.file for segment in segments], unreadable, set_aside
 
     def _describe(self, name: str) -> Segment:
         octets = pa.py_buffer((self._root / name).read_bytes())
         table = pq.read_table(pa.BufferReader(octets), page_checksum_verification=True)
+        if of_pushes(table):
+            raise _OfPushes
         path = Path(name)
         day = date.fromisoformat(path.parent.name)
         segment = describe(table, octets, segment_id=path.stem, day=day, landed_s=int(self._now()))

@@ -36,6 +36,7 @@ FORMAT = "1"
 """Version of the segment's layout, in the file's own metadata."""
 
 _ZSTD_LEVEL = 3
+_PUSHES = b"bijlighar.pushes"
 _MEASURED = ("_mv", "_ma", "_milli", "_millihz", "_w", "_va", "_var", "_dbm")
 
 _CONTACT_FIELDS: list[pa.Field[Any]] = [
@@ -148,6 +149,16 @@ def contacts_table(contacts: Sequence[Contact]) -> pa.Table:
 
 def _labels(kind: str, period_s: int) -> dict[str, str]:
     return {"bijlighar.format": FORMAT, "bijlighar.kind": kind, "bijlighar.period_s": str(period_s)}
+
+
+def with_pushes(table: pa.Table) -> pa.Table:
+    """The table marked as holding rows of pushes: it counts together with their counters, or not at all."""
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), _PUSHES: b"1"})
+
+
+def of_pushes(table: pa.Table) -> bool:
+    """Whether ``with_pushes`` has marked it."""
+    return _PUSHES in (table.schema.metadata or {})
 
 
 def encode(table: pa.Table) -> pa.Buffer:
