@@ -169,6 +169,10 @@ class SecureChannel:
         held = len(apdu) - _SHORT_BODY_AT
         if general and HEADER_OCTETS <= held < 0x80 and apdu[_LENGTH_AT] == held:  # as every short answer begins
             offset = _SHORT_BODY_AT
+        elif (
+            general and held > 0xFF and apdu[10] == 0x82 and (apdu[11] << 8 | apdu[12]) == held - 2
+        ):  # as long ones
+            offset = _SHORT_BODY_AT + 2
         else:
             offset = check_length(apdu, _LENGTH_AT if general else self._judge_form(apdu))
         control, counter = _unpack_header(apdu, offset)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
 
 from bijlighar.dlms.errors import LocalProtocolError, Malformed, RemoteProtocolError, TooLarge
@@ -15,6 +16,12 @@ WRAPPER_VERSION = 1
 HEADER_OCTETS = 8
 _ENDS = Struct(">HHH")
 _unpack_ends_and_size = Struct(">6sH").unpack_from
+
+
+@lru_cache(maxsize=256)
+def _ends(own: int, peer: int) -> tuple[bytes, bytes]:
+    """What a frame of the peer begins with, and one of ours. All meters of a fleet have the same wPorts."""
+    return _ENDS.pack(WRAPPER_VERSION, peer, own), _ENDS.pack(WRAPPER_VERSION, own, peer)
 
 
 class WrapperLink:
@@ -46,8 +53,7 @@ class WrapperLink:
         self._offset = 0
         self._usual_ends = self._own_ends = b""
         if peer_address is not None:
-            self._usual_ends = _ENDS.pack(WRAPPER_VERSION, peer_address, own_address)
-            self._own_ends = _ENDS.pack(WRAPPER_VERSION, own_address, peer_address)
+            self._usual_ends, self._own_ends = _ends(own_address, peer_address)
 
     def forget_peer(self) -> None:
         """Learn the peer anew from the next frame."""
@@ -110,8 +116,7 @@ class WrapperLink:
         if self.peer_address is not None:
             raise RemoteProtocolError(f"a frame from wPort {source}, the peer is {self.peer_address}")
         self.peer_address = source
-        self._usual_ends = ends
-        self._own_ends = _ENDS.pack(WRAPPER_VERSION, self._own_address, source)
+        self._usual_ends, self._own_ends = _ends(self._own_address, source)
 
     @property
     def trailing_octets(self) -> bytes:

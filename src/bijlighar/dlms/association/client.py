@@ -94,7 +94,6 @@ class ClientAssociation:
         "_question",
         "_row",
         "_seal",
-        "_send",
         "_settings",
         "_terms",
         "link",
@@ -115,7 +114,6 @@ class ClientAssociation:
         self.link = link = client_link(
             settings, settings.client_address, settings.server_address, ready.max_frame_octets
         )
-        self._send = link.send
         self._protection = protection = Protection(settings, ready, invocation_counter, counters_left)
         self._channel = protection.channel
         self._seal, self._open = protection.seal, protection.open
@@ -146,7 +144,7 @@ class ClientAssociation:
         """Ask for the association (AARQ)."""
         try:
             self._row = self._row[_ASSOCIATE]
-            self._send(self._prepared.aarq(self._challenge, self._channel))
+            self.link.send(self._prepared.aarq(self._challenge, self._channel))
         except ProtocolError as fault:
             self._fail(fault)
             raise
@@ -160,7 +158,7 @@ class ClientAssociation:
             )
         try:
             self._row = self._row[_GET]
-            self._send(self._seal(request))
+            self.link.send(self._seal(request))
         except ProtocolError as fault:
             self._fail(fault)
             raise
@@ -180,7 +178,7 @@ class ClientAssociation:
         try:
             for move in turn.moves:
                 self._row = self._row[move]
-            self._send(self._seal(turn.request))
+            self.link.send(self._seal(turn.request))
         except ProtocolError as fault:
             self._fail(fault)
             raise
@@ -191,7 +189,7 @@ class ClientAssociation:
         try:
             self._row = self._row[_RELEASE]
             self._protection.join_counters()
-            self._send(self._prepared.rlrq(self._channel))
+            self.link.send(self._prepared.rlrq(self._channel))
         except ProtocolError as fault:
             self._fail(fault)
             raise
@@ -205,7 +203,9 @@ class ClientAssociation:
             self.link.transmitted(now)
         if not outgoing:
             return b""
-        octets = outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
+        if len(outgoing) == 1:
+            return outgoing.pop()
+        octets = b"".join(outgoing)
         outgoing.clear()
         return octets
 
@@ -277,7 +277,7 @@ class ClientAssociation:
             return self._opened()
         self._row = self._row[_PROVE]
         challenge = aare.authentication_value or b""
-        self._send(self._seal(proof(challenge, self._settings, channel, self._next_invoke())))
+        self.link.send(self._seal(proof(challenge, self._settings, channel, self._next_invoke())))
         return None
 
     def _opened(self) -> AssociationOpened:
@@ -324,7 +324,7 @@ class ClientAssociation:
             self._gathering = None
             return GetSucceeded(octets)
         self._row = self._row[_GIVE_BLOCK][_GET_NEXT]
-        self._send(self._seal(encode_next(_INVOKE | self._invoke, number)))
+        self.link.send(self._seal(encode_next(_INVOKE | self._invoke, number)))
         return None
 
     def _on_answer(self, apdu: bytes) -> ClientEvent | None:
@@ -339,7 +339,7 @@ class ClientAssociation:
         for move in turn.moves:
             self._row = self._row[move]
         if turn.request is not None:
-            self._send(self._seal(turn.request))
+            self.link.send(self._seal(turn.request))
         else:
             self._question = None
         return turn.event

@@ -26,6 +26,8 @@ BLOCK_OVERHEAD = 12
 """Octets of a block's own header at most: tag, choice, invoke-id, last, number (4), choice, length (3)."""
 _BLOCK = Struct(">BBBBIB")
 _unpack_block = Struct(">3xBIB").unpack_from
+_unpack_usual_block = Struct(">3xBIHH").unpack_from
+_DATA_OF_TWO_LENGTH_OCTETS = 0x0082
 _NEXT = Struct(">BBBI")
 
 
@@ -228,6 +230,11 @@ def decode_get_response(apdu: bytes) -> GetAnswer | GetBlock:
 
 def split_block(apdu: bytes) -> tuple[bool, int, bytes | DataAccessResult]:
     """Of a get-response-with-block: whether it is the last, its number, its piece or why there is none."""
+    size = len(apdu) - BLOCK_OVERHEAD
+    if size >= 0:
+        last, number, form, length = _unpack_usual_block(apdu)
+        if form == _DATA_OF_TWO_LENGTH_OCTETS and length == size:  # the form of every long block
+            return last != 0, number, apdu[BLOCK_OVERHEAD:]
     try:
         last, number, failed = _unpack_block(apdu)
     except struct_error:
