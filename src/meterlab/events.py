@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from meterlab.calendar import day_of
 from meterlab.interruptions import FOREVER
 from meterlab.registers import INSTALLED_S
@@ -20,11 +22,21 @@ CLOCK_SET = 151
 _COUNTED_AS_TAMPER = {"current", "other", "nonrollover"}
 
 
-def log_of(state: State, meter: int, log: str, now_s: int, depth: int) -> list[Event]:
-    """The newest ``depth`` entries of a log up to now, oldest first."""
+_Moment = tuple[int, int, int]
+"""An entry: town's time, the meter's own stamp, code."""
+
+
+def log_of(
+    state: State, meter: int, log: str, now_s: int, depth: int, begin_s: int = -FOREVER, end_s: int = FOREVER
+) -> list[Event]:
+    """Of the newest ``depth`` entries of a log up to now those stamped in ``[begin_s, end_s]``, oldest first."""
     found = [*_from_town(state, meter, log, now_s), *_from_run(state, meter, log)]
-    past = [event for event in found if event.at_s <= now_s]
-    return sorted(past, key=lambda event: event.at_s)[-depth:]
+    past = sorted([moment for moment in found if moment[0] <= now_s], key=itemgetter(0))[-depth:]
+    return [
+        Event(at_s=at_s, stamp_s=stamp_s, code=code, log=log)
+        for at_s, stamp_s, code in past
+        if begin_s <= stamp_s <= end_s
+    ]
 
 
 def last_code(state: State, meter: int, log: str, now_s: int) -> int:
@@ -44,24 +56,22 @@ def power_failures(state: State, meter: int, at_s: int) -> int:
     return sum(begin <= at_s for begin, _ in state.interruptions.cuts(int(state.town.transformer[meter])))
 
 
-def _from_run(state: State, meter: int, log: str) -> list[Event]:
-    return [event for event in state.events.get(meter, []) if event.log == log]
+def _from_run(state: State, meter: int, log: str) -> list[_Moment]:
+    return [(event.at_s, event.stamp_s, event.code) for event in state.events.get(meter, []) if event.log == log]
 
 
-def _from_town(state: State, meter: int, log: str, now_s: int) -> list[Event]:
+def _from_town(state: State, meter: int, log: str, now_s: int) -> list[_Moment]:
     transformer = int(state.town.transformer[meter])
     if log == "voltage":
         first = max(day_of(now_s) - _LOOK_BACK_DAYS, day_of(INSTALLED_S))
-        pairs = sags(state.town, transformer, first, day_of(now_s))
-        return _paired(pairs, _LOW_VOLTAGE, _LOW_VOLTAGE_ENDED, log)
+        return _paired(sags(state.town, transformer, first, day_of(now_s)), _LOW_VOLTAGE, _LOW_VOLTAGE_ENDED)
     if log == "power":
-        return _paired(state.interruptions.cuts(transformer), _POWER_FAILURE, _POWER_RESTORED, log)
+        return _paired(state.interruptions.cuts(transformer), _POWER_FAILURE, _POWER_RESTORED)
     if log == "transaction":
-        return [Event(at_s=INSTALLED_S, stamp_s=INSTALLED_S, code=CLOCK_SET, log=log)]
+        return [(INSTALLED_S, INSTALLED_S, CLOCK_SET)]
     return []
 
 
-def _paired(intervals: list[tuple[int, int]], occurrence: int, restoration: int, log: str) -> list[Event]:
-    begun = [Event(at_s=begin, stamp_s=begin, code=occurrence, log=log) for begin, _ in intervals]
-    ended = [Event(at_s=end, stamp_s=end, code=restoration, log=log) for _, end in intervals if end < FOREVER]
-    return begun + ended
+def _paired(intervals: list[tuple[int, int]], occurrence: int, restoration: int) -> list[_Moment]:
+    begun = [(begin, begin, occurrence) for begin, _ in intervals]
+    return begun + [(end, end, restoration) for _, end in intervals if end < FOREVER]

@@ -156,8 +156,7 @@ class Profiles:
 
     def _events(self, meter: int, profile: Profile, asked: Asked, now_s: float) -> Table:
         log = profile.name.removeprefix(_EVENT_PREFIX)
-        listed = log_of(self.source.state, meter, log, int(now_s), profile.depth)
-        listed = [event for event in listed if asked.begin_s <= event.stamp_s <= asked.end_s]
+        listed = log_of(self.source.state, meter, log, int(now_s), profile.depth, asked.begin_s, asked.end_s)
         listed = listed[asked.entries(len(listed))]
         stamps = np.asarray([event.stamp_s for event in listed], np.int64)
         codes = np.asarray([event.code for event in listed], np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,8 +67,8 @@ def asked(plan: ModelPlan, profile: Profile, selection: RangeSelection | EntrySe
     if Quirk.NO_RANGE in plan.model.quirks:
         raise RemoteProtocolError("this make knows no range")
     wanted = {(column.class_id, column.obis, column.attribute) for column in selection.columns}
-    begin_s = decode_instant(selection.start, plan.model.deviation_sign)
-    end_s = decode_instant(selection.end, plan.model.deviation_sign)
+    begin_s = _instant(selection.start, plan.model.deviation_sign)
+    end_s = _instant(selection.end, plan.model.deviation_sign)
     if Quirk.EMPTY_RANGE_IGNORED in plan.model.quirks and begin_s == end_s:
         begin_s = end_s = None
     if Quirk.RANGE_BY_DAY in plan.model.quirks and not (_begins_day(begin_s) and _ends_day(end_s)):
@@ -82,6 +83,10 @@ def asked(plan: ModelPlan, profile: Profile, selection: RangeSelection | EntrySe
         end_s=_LATEST_S if end_s is None else end_s,
         one_day=one_day,
     )
+
+
+_instant = lru_cache(maxsize=1024)(decode_instant)
+"""A fleet is asked for the same ranges."""
 
 
 def _begins_day(instant_s: int | None) -> bool:

@@ -25,7 +25,8 @@ _SAG_STARTS_WITHIN_S = 2 * 3600
 _SAG_LASTS_S = (20 * 60, 100 * 60)
 _MINUTE_MV = 350
 _LEVELS_KEPT = 4096  # a day of each: 1.6 MB
-_SAGS_KEPT = 20_000  # evenings of transformers: a few megabytes
+_DAYS_AT_ONCE = 128
+_SEASONS_KEPT = 20_000  # of all transformers of a city for a year: some 20 MB
 
 
 def sags(town: Town, transformer: int, first_day: int, last_day: int) -> list[tuple[int, int]]:
@@ -34,19 +35,21 @@ def sags(town: Town, transformer: int, first_day: int, last_day: int) -> list[tu
 
 
 def _sags(seed: int, transformer: int, first_day: int, last_day: int) -> list[tuple[int, int]]:
-    evenings = (_sag(seed, transformer, day) for day in range(first_day, last_day + 1))
-    return [sag for sag in evenings if sag is not None]
+    begin_s, end_s = midnight_s(first_day), midnight_s(last_day + 1)
+    seasons = range(first_day // _DAYS_AT_ONCE, last_day // _DAYS_AT_ONCE + 1)
+    return [sag for season in seasons for sag in _season(seed, transformer, season) if begin_s <= sag[0] < end_s]
 
 
-@lru_cache(maxsize=_SAGS_KEPT)
-def _sag(seed: int, transformer: int, day: int) -> tuple[int, int] | None:
-    """The sag of one evening, or None."""
-    drawn, begins, lasts = (draws.uniform(seed, "sag", transformer, 3 * day + np.arange(3))).tolist()
-    if drawn >= _SAG_SHARE:
-        return None
-    begin_s = midnight_s(day) + _SAG_FROM_S + int(_SAG_STARTS_WITHIN_S * begins)
+@lru_cache(maxsize=_SEASONS_KEPT)
+def _season(seed: int, transformer: int, number: int) -> list[tuple[int, int]]:
+    """The sags of so many evenings in a row."""
+    days = number * _DAYS_AT_ONCE + np.arange(_DAYS_AT_ONCE)
+    drawn, begins, lasts = draws.uniform(seed, "sag", transformer, 3 * days[:, None] + np.arange(3)).T
     shortest_s, longest_s = _SAG_LASTS_S
-    return begin_s, begin_s + shortest_s + int((longest_s - shortest_s) * lasts)
+    begin_s = days * DAY_S - KOLKATA_S + _SAG_FROM_S + (_SAG_STARTS_WITHIN_S * begins).astype(np.int64)
+    end_s = begin_s + shortest_s + ((longest_s - shortest_s) * lasts).astype(np.int64)
+    sagging = drawn < _SAG_SHARE
+    return list(zip(begin_s[sagging].tolist(), end_s[sagging].tolist(), strict=True))
 
 
 def voltage_mv(
