@@ -9,9 +9,12 @@ from typing import Final
 from benches.report import Report
 
 MODULES: Final = {
+    "day": "benches.day",
     "decode": "benches.decode",
+    "meter-month": "benches.meter_month",
     "push": "benches.push",
     "session": "benches.session",
+    "storage": "benches.storage",
 }
 """Name to module; each has a ``run()`` that returns a Report and prints its progress on stderr."""
 
