@@ -37,6 +37,13 @@ REGISTER = ("1.0.1.8.0.255", 123_456, 1, 30)
 """OBIS code, counts, scaler exponent, unit: 1,234,560 Wh."""
 
 
+RELAYS = ("0.0.96.3.10.255", "0.1.96.3.10.255")
+"""The meter's own relay and that of a load behind it, each with its own disconnect control, closed at first."""
+
+DIRECT = 4
+"""The control mode in which a remote reconnection closes the relay at once."""
+
+
 def counts(row: int) -> dict[str, int]:
     """What the meter holds in block ``row``, in its own counts; every column and row differs."""
     return {
@@ -72,6 +79,11 @@ def _captured(class_id: int, obis: str, attribute: int) -> list[Any]:
 
 def _scaler(exponent: int, unit: int) -> list[Any]:
     return ["structure", [["i8", exponent], ["enum", unit]]]
+
+
+def _relay(obis: str) -> dict[str, Any]:
+    attributes = {"2": ["boolean", True], "3": ["enum", 1], "4": ["enum", DIRECT]}
+    return {"class": 70, "obis": obis, "attributes": attributes}
 
 
 def _row(row: int) -> list[Any]:
@@ -116,6 +128,7 @@ def objects(rows: int, now: datetime) -> list[dict[str, Any]]:
             for name, text in texts.items()
         ),
         *registers,
+        *(_relay(name) for name in RELAYS),
         _profile("1.0.99.1.0.255", columns, [_row(row) for row in range(rows)], 1800),
         _profile("1.0.94.91.4.255", scalers, [scaler_row], 0),
     ]

@@ -13,13 +13,19 @@ from pathlib import Path
 
 from gurux_dlms import GXByteBuffer, GXDateTime, GXReplyData
 from gurux_dlms.enums import Authentication, DateTimeSkips, InterfaceType, ObjectType, Security
-from gurux_dlms.objects import GXDLMSClock, GXDLMSData, GXDLMSProfileGeneric, GXDLMSRegister
+from gurux_dlms.objects import (
+    GXDLMSClock,
+    GXDLMSData,
+    GXDLMSDisconnectControl,
+    GXDLMSProfileGeneric,
+    GXDLMSRegister,
+)
 from gurux_dlms.secure import GXDLMSSecureClient
 
 ANSWER_S = 20.0
 """A virtual meter without radio answers within milliseconds; this only ends a test that hangs."""
 
-OBJECTS = {1: GXDLMSData, 3: GXDLMSRegister, 7: GXDLMSProfileGeneric, 8: GXDLMSClock}
+OBJECTS = {1: GXDLMSData, 3: GXDLMSRegister, 7: GXDLMSProfileGeneric, 8: GXDLMSClock, 70: GXDLMSDisconnectControl}
 
 
 class Line:
@@ -131,6 +137,22 @@ def profile_rows(line, wanted):
     return {"columns": columns, "rows": [plain(row) for row in profile.buffer]}
 
 
+def operated(line, orders):
+    """What the relay says of itself (attributes 2, 3 and 4) after each order; "mode N" writes its control mode."""
+    told = []
+    for obis, order in orders:
+        relay = GXDLMSDisconnectControl(obis)
+        word, _, mode = order.partition(" ")
+        if word == "mode":
+            relay.controlMode = int(mode)
+            line.ask(line.client.write(relay, 4))
+        elif word != "read":
+            ask = {"disconnect": relay.remoteDisconnect, "reconnect": relay.remoteReconnect}[word]
+            line.ask(ask(line.client))
+        told.append([plain(line.read(relay, attribute)) for attribute in (2, 3, 4)])
+    return told
+
+
 def main():
     """Read everything that was asked for."""
     wanted = json.loads(Path(sys.argv[1]).read_text())
@@ -144,8 +166,9 @@ def main():
         read.append(plain(line.read(target, attribute)))
     profiles = [profile_rows(line, profile) for profile in wanted["profiles"]]
     listed = object_list(line) if wanted["object_list"] else []
+    told = operated(line, wanted.get("orders", []))
     line.close()
-    print(json.dumps({"attributes": read, "profiles": profiles, "objects": listed}))
+    print(json.dumps({"attributes": read, "profiles": profiles, "objects": listed, "relays": told}))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,11 @@ import sys
 from pathlib import Path
 
 from pydlms.cosem.data import DlmsData
+from pydlms.obis import ObisCode
 from pydlms.security.hls import Mechanism
 from pydlms.simulator import ClientProfile, MeterSimulator, serve
+
+DISCONNECT_CONTROL = 70
 
 KINDS = {
     "null": lambda _: DlmsData.null(),
@@ -49,6 +52,16 @@ class ToldMeter(MeterSimulator):
         return super()._service(plain, session)
 
 
+def switched(obis, closed):
+    """A method of the simulator that opens or closes the relay ``obis`` at once, as control mode 4 has it."""
+
+    def switch(meter, _parameter):
+        relay = meter.objects[(DISCONNECT_CONTROL, ObisCode.parse(obis))]
+        relay[2], relay[3] = DlmsData.boolean(closed), DlmsData.enum(int(closed))
+
+    return switch
+
+
 def meter_of(wanted):
     """The meter that the JSON file describes."""
     meter = ToldMeter(
@@ -69,6 +82,9 @@ def meter_of(wanted):
     for entry in wanted["objects"]:
         attributes = {int(number): value(typed) for number, typed in entry["attributes"].items()}
         meter.add_object(entry["class"], entry["obis"], attributes)
+        if entry["class"] == DISCONNECT_CONTROL:
+            for method, closed in ((1, False), (2, True)):
+                meter.add_method(DISCONNECT_CONTROL, entry["obis"], method, switched(entry["obis"], closed))
     return meter
 
 
