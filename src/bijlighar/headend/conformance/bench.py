@@ -63,7 +63,8 @@ class Bench:
     """One meter on trial.
 
     ``now`` epoch seconds of this machine; ``draw`` random octets; ``first_counter`` where the meter does not tell
-    its own; ``serial`` what it should show, None = not known. ``record`` what went over the line of late.
+    its own; ``serial`` what it should show, None = not known. ``record`` what went over the line of late;
+    ``counters`` the next invocation counter by the object that tells it.
     """
 
     host: str
@@ -166,11 +167,11 @@ class Bench:
         if counts(access):
             protection = int(access.protection)
             talk.channel = SecureChannel(self._material(), None, protection, first, _COUNTERS_A_TALK)
-            self.counters[access.name] = first + _COUNTERS_A_TALK  # until the talk tells how many it took
+            self.counters[_counter(access)] = first + _COUNTERS_A_TALK  # until the talk tells how many it took
         return talk
 
     async def _next_counter(self, access: AssociationAccess) -> int:
-        known = self.counters.get(access.name)
+        known = self.counters.get(_counter(access))
         if known is None:
             told_own = access.counter_obis is not None and not self.has(Quirk.COUNTER_NOT_PUBLIC)
             known = await self.own_counter(access) + 1 if told_own else self.first_counter
@@ -227,7 +228,7 @@ class Bench:
 
     def used(self, talk: Talk) -> None:
         """Give back the counters that a talk did not take, unless another talk has begun behind them."""
-        name = talk.access.name
+        name = _counter(talk.access)
         if talk.channel is not None and self.counters[name] == talk.first_counter + _COUNTERS_A_TALK:
             self.counters[name] = talk.channel.next_counter
 
@@ -307,3 +308,8 @@ class Bench:
         if not how:
             raise Failed("the association was opened")
         return f"refused: {how}"
+
+
+def _counter(access: AssociationAccess) -> str:
+    """Which invocation counter an association uses: some makes have one for several clients."""
+    return access.name if access.counter_obis is None else str(access.counter_obis)

@@ -19,6 +19,7 @@ from bijlighar.dlms.model import AssociationAccess
 from bijlighar.dlms.xdlms import AttributeRef, DataAccessResult, InitiateRequest, InitiateResponse, Selection
 from bijlighar.dlms.xdlms.get import (
     GET_RESPONSE,
+    LIST,
     GetAnswer,
     GetBlock,
     decode_get_response,
@@ -188,7 +189,7 @@ class Talk:
         if answer[0] in (EXCEPTION_RESPONSE, CONFIRMED_SERVICE_ERROR):
             return f"refused: {told(answer)}"
         plain = self.unseal(answer)
-        if plain[0] == GET_RESPONSE:
+        if plain[0] == GET_RESPONSE and plain[1:2] != bytes((LIST,)):
             served = decode_get_response(plain)
             if isinstance(served, GetAnswer) and served.value is None:
                 return f"refused: {word(served.result)}"
