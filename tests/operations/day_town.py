@@ -47,22 +47,49 @@ def town(folder: Path) -> Iterator[Records]:
 def block_load(
     meters: Sequence[int],
     *,
-    slots: range | None = None,
+    slots: Sequence[int] | None = None,
     period_s: int = 1800,
     more: int = 0,
+    value: int | None = None,
     late_s: int = 0,
     day: date = JUNE,
 ) -> ReadingBatch:
-    """Rows in which a meter says 1000 x its number + slot + ``more``; the whole day by default."""
+    """Rows in which a meter says 1000 x its number + slot + ``more``, or ``value``; the whole day by default."""
     period = civil_day(day)
     chosen = range(period.seconds // period_s) if slots is None else slots
     meter_id = np.repeat(np.array(meters, dtype=np.int32), len(chosen))
     slot = np.tile(np.array(chosen, dtype=np.int64), len(meters))
+    said = meter_id.astype(np.int64) * 1000 + slot + more
     return ReadingBatch(
         kind=ProfileKind.BLOCK_LOAD,
         period_s=period_s,
         meter_id=meter_id,
         start_s=period.start_s + slot * period_s,
         received_s=np.full(len(slot), period.end_s + 3600 + late_s, dtype=np.int64),
-        channels={"import_wh": meter_id.astype(np.int64) * 1000 + slot + more},
+        channels={"import_wh": said if value is None else np.full(len(slot), value, dtype=np.int64)},
+    )
+
+
+def registers(values: dict[int, int], at_s: int) -> ReadingBatch:
+    """Midnight registers of imported energy."""
+    return ReadingBatch(
+        kind=ProfileKind.DAILY,
+        period_s=0,
+        meter_id=np.array(list(values), dtype=np.int32),
+        start_s=np.full(len(values), at_s, dtype=np.int64),
+        received_s=np.full(len(values), at_s + 3600, dtype=np.int64),
+        channels={"import_wh": np.array(list(values.values()), dtype=np.int64)},
+    )
+
+
+def events(told: Sequence[tuple[int, int, int]]) -> ReadingBatch:
+    """Events of ``(meter, code, instant)``."""
+    table = np.array(told, dtype=np.int64)
+    return ReadingBatch(
+        kind=ProfileKind.EVENT,
+        period_s=0,
+        meter_id=table[:, 0].astype(np.int32),
+        start_s=table[:, 2],
+        received_s=table[:, 2] + 3600,
+        channels={"event_code": table[:, 1], "event_log": np.full(len(table), 3, dtype=np.int64)},
     )

@@ -1,0 +1,233 @@
+"""Estimating what is missing in a sealed day, showing any state of it, and editing it by hand.
+
+Estimates are kept beside the blocks, every version of them. What stands and would come out the same is not kept
+again; what was billed is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bijlighar.cim.period import KOLKATA, civil_date, civil_day
+from bijlighar.cim.readings import MISSING
+from bijlighar.mdm import DayBlocks, Sealed
+from bijlighar.mdm.estimation import (
+    DEFAULT_ORDER,
+    RULE_VERSION,
+    Background,
+    Estimates,
+    EstimationRule,
+    estimate,
+)
+from bijlighar.mdm.measurements import Edit, Final, KeptEstimates, Source, final_state
+from bijlighar.mdm.validation import Evidence
+from bijlighar.mdm.validation.evidence import ENERGY
+from bijlighar.operations.day_evidence import (
+    ENERGY_CHANNELS,
+    RESOLUTION_WH,
+    DayKnowledge,
+    aligned_day,
+    evidence_of,
+    gather,
+    usual_daily_wh,
+)
+from bijlighar.records import Records
+from bijlighar.records.blocks_file import sealed_of
+from bijlighar.records.blocks_manifest import BlockFile
+
+LIKE_DAYS = (7, 14, 21)
+LAST_DAYS = (1, 2, 3)
+
+
+class BilledEstimateLocked(Exception):
+    """The slot was billed from an estimate, which stands. ``meter_id`` and ``start_s`` name it."""
+
+    def __init__(self, meter_id: int, start_s: int) -> None:
+        super().__init__(f"meter {meter_id}: the estimate of the block at {start_s} was billed and is locked")
+        self.meter_id = meter_id
+        self.start_s = start_s
+
+
+class NotSealed(Exception):
+    """No sealed block holds that meter on that day. ``meter_id``, ``day``."""
+
+    def __init__(self, meter_id: int, day: date) -> None:
+        super().__init__(f"meter {meter_id} is in no sealed block of {day}")
+        self.meter_id = meter_id
+        self.day = day
+
+
+@dataclass(kw_only=True)
+class DayEstimated:
+    """What was done: estimates kept now, slots that no rule can estimate, by channel."""
+
+    day: date
+    made: dict[str, int]
+    left: dict[str, int]
+
+
+def estimate_day(
+    records: Records,
+    day: date,
+    *,
+    now_s: int,
+    order: Sequence[EstimationRule] = DEFAULT_ORDER,
+    holidays: Collection[date] = (),
+    zone: ZoneInfo = KOLKATA,
+) -> DayEstimated:
+    """Estimate what is missing in every block of a day; ``holidays`` are no like days.
+
+    Raises Superseded when another process estimates the same bucket, and as ``validate_day``.
+    """
+    known = gather(records, day, zone)
+    result = DayEstimated(day=day, made=dict.fromkeys(ENERGY_CHANNELS, 0), left=dict.fromkeys(ENERGY_CHANNELS, 0))
+    for file in records.blocks.day(day):
+        sealed = sealed_of(records.blocks.read(file, day), known.period)
+        evidence = evidence_of(known, sealed)
+        standing = records.estimates.read(day, file.bucket, file.period_s)
+        fresh: dict[str, KeptEstimates] = {}
+        for channel in ENERGY_CHANNELS:
+            if channel not in sealed.blocks.channels and channel != ENERGY:
+                continue  # the meters do not give it
+            background = _background(records, known, file, evidence, channel, holidays)
+            made = estimate(sealed.blocks.channel(channel), file.period_s, background, order)
+            result.left[channel] += len(made.left_row)
+            state = final_state(
+                sealed,
+                channel,
+                estimates=standing.by_channel.get(channel),
+                bills=known.bills,
+                at_s=now_s,
+            )
+            changed = _changed(sealed.blocks, made, state, now_s)
+            if len(changed):
+                fresh[channel] = changed
+                result.made[channel] += len(changed)
+        if fresh:
+            records.estimates.add(day, file.bucket, file.period_s, standing, fresh)
+    return result
+
+
+def final_day(
+    records: Records, meter_id: int, day: date, channel: str, *, at_s: int, zone: ZoneInfo = KOLKATA
+) -> Final:
+    """One meter's day as it stood at an instant: "as billed on" is the state of the bill's ``billed_s``.
+
+    Raises NotSealed, BlockDamaged, Unavailable.
+    """
+    file, sealed = _meter_day(records, meter_id, day, zone)
+    period = civil_day(day, zone)
+    kept = records.estimates.read(day, file.bucket, file.period_s)
+    return final_state(
+        sealed,
+        channel,
+        estimates=kept.by_channel.get(channel),
+        edits=records.edits.edits(period, meter_id),
+        bills=records.edits.bills(period, meter_id),
+        at_s=at_s,
+    )
+
+
+def edit_reading(records: Records, edit: Edit, zone: ZoneInfo = KOLKATA) -> None:
+    """Put a value in place of a reading, or withdraw it; every version is kept.
+
+    Raises BilledEstimateLocked, NotSealed, ValueError (no reason, no name, no such slot or channel), Unavailable.
+    """
+    day = civil_date(edit.start_s, zone)
+    file, sealed = _meter_day(records, edit.meter_id, day, zone, edit.period_s)
+    slot, between = divmod(edit.start_s - civil_day(day, zone).start_s, file.period_s)
+    if between:
+        raise ValueError(f"no block of {file.period_s} s starts at {edit.start_s}")
+    if edit.channel not in sealed.blocks.channels:
+        raise ValueError(f"the meter gives no {edit.channel}")
+    state = final_day(records, edit.meter_id, day, edit.channel, at_s=edit.made_s, zone=zone)
+    if state.locked[0, slot]:
+        raise BilledEstimateLocked(edit.meter_id, edit.start_s)
+    records.edits.add(edit)
+
+
+def _meter_day(
+    records: Records, meter_id: int, day: date, zone: ZoneInfo, period_s: int | None = None
+) -> tuple[BlockFile, Sealed]:
+    """The block that holds most of a meter's day, cut down to that meter."""
+    best: tuple[BlockFile, Sealed] | None = None
+    for file in records.blocks.day(day):
+        if period_s is not None and file.period_s != period_s:
+            continue
+        columns = records.blocks.read(file, day, meter_id=meter_id)
+        if not len(columns):
+            continue
+        sealed = sealed_of(columns, civil_day(day, zone))
+        if best is None or sealed.blocks.held.sum() > best[1].blocks.held.sum():
+            best = (file, sealed)
+    if best is None:
+        raise NotSealed(meter_id, day)
+    return best
+
+
+def _changed(blocks: DayBlocks, made: Estimates, state: Final, now_s: int) -> KeptEstimates:
+    """Estimates that are new or differ from what stands, leaving out what was billed."""
+    at = (made.row, made.slot)
+    same = (state.source[at] == Source.ESTIMATE) & (state.value[at] == made.value) & (state.rule[at] == made.rule)
+    keep = ~same & ~state.locked[at]
+    count = int(keep.sum())
+    return KeptEstimates(
+        meter_id=blocks.meter_id[made.row[keep]],
+        start_s=blocks.day.start_s + made.slot[keep] * blocks.period_s,
+        value=made.value[keep],
+        quality=made.quality[keep],
+        rule=made.rule[keep],
+        rule_version=np.full(count, RULE_VERSION, dtype=np.int16),
+        made_s=np.full(count, now_s, dtype=np.int64),
+    )
+
+
+def _background(
+    records: Records,
+    known: DayKnowledge,
+    file: BlockFile,
+    evidence: Evidence,
+    channel: str,
+    holidays: Collection[date],
+) -> Background:
+    blocks = evidence.blocks
+    values = blocks.channel(channel)
+    rows = np.flatnonzero((values == MISSING).any(axis=1))
+    meters = blocks.meter_id
+    nothing = np.full(values.shape, MISSING, dtype=np.int64)
+
+    def other(days: int) -> NDArray[np.int64]:
+        then = known.day + timedelta(days=days)
+        found = None if then in holidays else aligned_day(records, then, file, meters, channel)
+        return nothing if found is None else found
+
+    resolution = np.full(len(meters), RESOLUTION_WH)
+    if not len(rows):
+        return Background(resolution=resolution)
+    last = [other(-ago) for ago in LAST_DAYS]
+    usual, _ = usual_daily_wh(known, meters)
+    return Background(
+        resolution=resolution,
+        dark=evidence.dark,
+        register_moved=evidence.advance(channel),
+        before=last[0][:, -1],
+        after=other(1)[:, 0],
+        like_days=np.stack([other(-ago) for ago in LIKE_DAYS]),
+        last_days=np.stack(last),
+        class_profile=_profile(values) if channel == ENERGY else None,
+        daily_average=usual if channel == ENERGY else None,
+    )
+
+
+def _profile(values: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """float64[meter, slot]: mean day of the block's whole meters, the same for all; None when there is none."""
+    whole = ~(values == MISSING).any(axis=1)
+    if not whole.any():
+        return None
+    return np.broadcast_to(values[whole].mean(axis=0), values.shape)

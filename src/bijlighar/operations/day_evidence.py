@@ -1,0 +1,250 @@
+"""What the records know about the meters of a day, gathered once for all buckets.
+
+Nothing is guessed: what the records do not hold (a meter's unit as it states it, its greatest current) stays
+unknown, and the rules that need it are silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bijlighar.cim.channels import ProfileKind
+from bijlighar.cim.network import MeterCategory
+from bijlighar.cim.period import KOLKATA, Period, civil_day
+from bijlighar.cim.readings import MISSING
+from bijlighar.mdm import DayBlocks, Sealed, SlotFlag
+from bijlighar.mdm.measurements import Bill, KeptEstimates, cells
+from bijlighar.mdm.outages import (
+    CONNECTED,
+    DISCONNECTED,
+    POWER_FAILED,
+    POWER_RESTORED,
+    Spans,
+    seconds_in_slots,
+    spans,
+)
+from bijlighar.mdm.validation import Evidence, Limits, LimitsRow, limits_on
+from bijlighar.operations.day_seal import EXPECTED_PERIOD_S
+from bijlighar.records import Records
+from bijlighar.records.blocks_file import sealed_of
+from bijlighar.records.blocks_manifest import BlockFile
+
+ENERGY_CHANNELS = ("import_wh", "import_vah", "export_wh", "export_vah")
+LIMITS_KEY = "validation.limits"
+"""Setting whose dated values name the limits that differ from the defaults."""
+
+RESOLUTION_WH = 10
+"""Step of the energy registers of meters after IS 15959 (scaler +1); a finer one is judged as coarse as this."""
+
+LOOKBACK = timedelta(days=35)
+"""Events further back are not asked for: as far as meters are read back after silence."""
+
+USUAL_DAYS = (28, 7)
+"""The usual use is the mean between two midnight registers so many days apart: four weeks, else one."""
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registers:
+    """Midnight registers of one instant: ``meter_id`` ascending, values by channel."""
+
+    meter_id: NDArray[np.int32]
+    channels: dict[str, Integers]
+
+    def of(self, meter_id: NDArray[np.int32], channel: str) -> Integers:
+        """int64[meter] for these meters, or MISSING."""
+        values = self.channels.get(channel)
+        return _aligned(meter_id, self.meter_id, values) if values is not None else np.full(len(meter_id), MISSING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayKnowledge:
+    """What is known of a day beside its blocks."""
+
+    day: date
+    period: Period
+    limits: Limits
+    before: Registers
+    after: Registers
+    earlier: dict[int, Registers]
+    outages: Spans
+    relay_open: Spans
+    clock_meter_id: NDArray[np.int32]
+    clock_offset_s: NDArray[np.float64]
+    load_w: dict[int, int]
+    category: dict[int, MeterCategory]
+    replaced: frozenset[int]
+    bills: tuple[Bill, ...]
+
+
+def gather(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DayKnowledge:
+    """Ask the records. Raises UnknownLimit for a wrong setting, SegmentDamaged, Unavailable."""
+    period = civil_day(day, zone)
+    points = {point.code: point for point in records.registry.usage_points()}
+    meters = records.registry.meters()
+    stays = records.registry.installations()
+    rows = [
+        LimitsRow(valid_from_s=setting.valid_from_s, changes=setting.value)
+        for setting in records.settings.history(LIMITS_KEY)
+    ]
+    clock_meter_id, clock_offset_s = _clocks(records, period)
+    return DayKnowledge(
+        day=day,
+        period=period,
+        limits=limits_on(period.start_s, rows),
+        before=_registers(records, period.start_s),
+        after=_registers(records, period.end_s),
+        earlier={
+            days: _registers(records, civil_day(day - timedelta(days=days), zone).start_s) for days in USUAL_DAYS
+        },
+        outages=_spans(records, period, POWER_FAILED, POWER_RESTORED),
+        relay_open=_spans(records, period, DISCONNECTED, CONNECTED),
+        clock_meter_id=clock_meter_id,
+        clock_offset_s=clock_offset_s,
+        load_w={meter.meter_id: points[meter.usage_point].sanctioned_load_w for meter in meters},
+        category={meter.meter_id: meter.category for meter in meters},
+        replaced=frozenset(
+            stay.meter_id for stay in stays if stay.removed_s is not None and stay.removed_s in period
+        ),
+        bills=tuple(records.edits.bills(period)),
+    )
+
+
+def usual_daily_wh(known: DayKnowledge, meter_id: NDArray[np.int32]) -> tuple[NDArray[np.float64], Integers]:
+    """Mean use of a day before this one, NaN where not known, and the days it was taken from."""
+    usual = np.full(len(meter_id), np.nan)
+    days_used = np.zeros(len(meter_id), dtype=np.int64)
+    at_start = known.before.of(meter_id, "import_wh")
+    for days in USUAL_DAYS:
+        then = known.earlier[days].of(meter_id, "import_wh")
+        good = (then != MISSING) & (at_start != MISSING) & (at_start >= then) & (days_used == 0)
+        usual[good] = (at_start[good] - then[good]) / days
+        days_used[good] = days
+    return usual, days_used
+
+
+def evidence_of(
+    known: DayKnowledge,
+    sealed: Sealed,
+    *,
+    zero_slots_before: Integers | None = None,
+    estimated_days: Integers | None = None,
+    estimates: KeptEstimates | None = None,
+) -> Evidence:
+    """The evidence for one block."""
+    blocks = sealed.blocks
+    meters = blocks.meter_id
+    numbers = meters.tolist()
+    categories = [known.category.get(number, MeterCategory.D1) for number in numbers]
+    usual, days = usual_daily_wh(known, meters)
+    return Evidence(
+        blocks=blocks,
+        resolution_wh=np.full(len(meters), RESOLUTION_WH),
+        sanctioned_load_w=np.array([known.load_w.get(number, 0) for number in numbers], dtype=np.int64),
+        phases=np.array([1 if category is MeterCategory.D1 else 3 for category in categories], dtype=np.int64),
+        outage_s=seconds_in_slots(known.outages, meters, known.period, blocks.period_s),
+        relay_open=seconds_in_slots(known.relay_open, meters, known.period, blocks.period_s) >= blocks.period_s,
+        registers_before={channel: known.before.of(meters, channel) for channel in ENERGY_CHANNELS},
+        registers_after={channel: known.after.of(meters, channel) for channel in ENERGY_CHANNELS},
+        replaced=np.array([number in known.replaced for number in numbers], dtype=bool),
+        usual_daily_wh=usual,
+        usual_days=days,
+        zero_slots_before=zero_slots_before,
+        estimated_days=estimated_days,
+        final_before=_final_before(sealed, estimates),
+        billed=_billed(blocks, known.bills),
+        expected_period_s=np.array([EXPECTED_PERIOD_S[category] for category in categories], dtype=np.int64),
+        clock_offset_s=_aligned(meters, known.clock_meter_id, known.clock_offset_s, np.nan),
+    )
+
+
+def aligned_day(
+    records: Records, day: date, like: BlockFile, meter_id: NDArray[np.int32], channel: str
+) -> Integers | None:
+    """int64[meter, slot] of another day for these meters, or None when that day of the bucket is not sealed.
+
+    A meter that stood in another bucket then is MISSING. Raises BlockDamaged, Unavailable.
+    """
+    for file in records.blocks.day(day):
+        if (file.bucket, file.period_s) == (like.bucket, like.period_s):
+            columns = records.blocks.read(file, day, [channel])
+            blocks = sealed_of(columns, civil_day(day)).blocks
+            values = np.full((len(meter_id), blocks.slots), MISSING, dtype=np.int64)
+            _, mine, its = np.intersect1d(meter_id, blocks.meter_id, assume_unique=True, return_indices=True)
+            values[mine] = blocks.channel(channel)[its]
+            return values
+    return None
+
+
+def _aligned(
+    meter_id: NDArray[np.int32],
+    known_id: NDArray[np.int32],
+    values: NDArray[np.generic],
+    nothing: float = MISSING,
+) -> NDArray:  # type: ignore[type-arg]  # of the values' own type
+    result = np.full(len(meter_id), nothing, dtype=values.dtype)
+    _, mine, its = np.intersect1d(meter_id, known_id, assume_unique=True, return_indices=True)
+    result[mine] = values[its]
+    return result
+
+
+def _registers(records: Records, at_s: int) -> Registers:
+    instant = Period(start_s=at_s, end_s=at_s + 1)
+    rows = records.readings.table(ProfileKind.DAILY, None, instant, ENERGY_CHANNELS)
+    return Registers(meter_id=rows.meter_id, channels=rows.channels)
+
+
+def _spans(records: Records, period: Period, begins: int, ends: int) -> Spans:
+    """Spans that touch the day; what has not ended lasts as far as events are known."""
+    asked = Period(start_s=period.start_s - int(LOOKBACK.total_seconds()), end_s=period.end_s + 7 * 86_400)
+    events = records.readings.table(ProfileKind.EVENT, None, asked, ["event_code"])
+    return spans(
+        events.meter_id,
+        events.start_s,
+        events.channels["event_code"],
+        begins=begins,
+        ends=ends,
+        until_s=period.end_s,
+    )
+
+
+def _clocks(records: Records, period: Period) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """The last offset of each meter's clock that was read on the day, in seconds."""
+    contacts = records.readings.contact_columns(period)
+    read = np.flatnonzero(contacts.clock_offset_ms != MISSING)[::-1]  # the last first
+    meters, place = np.unique(contacts.meter_id[read], return_index=True)
+    return meters, contacts.clock_offset_ms[read[place]] / 1000.0
+
+
+def _final_before(sealed: Sealed, estimates: KeptEstimates | None) -> Integers:
+    """What was final until a reading came: the version before a correction, or the estimate in its place."""
+    blocks, older = sealed.blocks, sealed.older
+    before = np.full(blocks.received_s.shape, MISSING, dtype=np.int64)
+    if estimates is not None:
+        row, slot = cells(blocks, estimates.meter_id, estimates.start_s)
+        mine = np.flatnonzero((row >= 0) & (estimates.value != MISSING))
+        before[row[mine], slot[mine]] = estimates.value[mine]
+    first_version = np.searchsorted(older.meter_id, older.meter_id) == np.arange(len(older))
+    newest = older.only(first_version)
+    row = np.searchsorted(blocks.meter_id, newest.meter_id)
+    value = newest.channel("import_wh")
+    corrected = (blocks.flags[row] & SlotFlag.CORRECTED != 0) & (value != MISSING)
+    before[row] = np.where(corrected, value, before[row])
+    return before
+
+
+def _billed(blocks: DayBlocks, bills: Sequence[Bill]) -> NDArray[np.bool_]:
+    result = np.zeros(blocks.received_s.shape, dtype=bool)
+    starts = blocks.day.start_s + np.arange(blocks.slots) * blocks.period_s
+    row_of = {meter: row for row, meter in enumerate(blocks.meter_id.tolist())}
+    for bill in bills:
+        if bill.meter_id in row_of:
+            result[row_of[bill.meter_id]] |= (starts >= bill.period.start_s) & (starts < bill.period.end_s)
+    return result
