@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from bijlighar.dlms.acse import Aarq, Diagnostic
 from bijlighar.dlms.association import (
     NEED_DATA,
     Ciphering,
@@ -12,13 +13,15 @@ from bijlighar.dlms.association import (
     Mechanism,
     NotificationReceived,
     Released,
+    ServerAssociation,
     State,
 )
 from bijlighar.dlms.channel import SecureChannel
 from bijlighar.dlms.errors import LocalProtocolError, NotAuthentic, NotSupported, RemoteProtocolError, Replayed
 from bijlighar.dlms.notification import DataNotification
-from bijlighar.dlms.security import SecurityControl, SecurityMaterial
+from bijlighar.dlms.security import SecurityControl
 from bijlighar.dlms.wrapper import WrapperLink
+from bijlighar.dlms.xdlms import InitiateRequest
 from dlms.wire import (
     AUTHENTICATION_KEY,
     BUFFER,
@@ -28,6 +31,7 @@ from dlms.wire import (
     Wire,
     client_settings,
     events_of,
+    material,
     server_settings,
     whole_session,
 )
@@ -143,26 +147,19 @@ def test_what_belongs_to_other_suites_is_refused_by_name(tag, name):
     assert meter.meter.data_to_send()[8:].hex() == "d80202"
 
 
-def test_a_dedicated_key_of_another_length_refuses_the_association():
-    wire = wire_of()
-    wire.client.open()
-    aarq = wire.client.data_to_send()
-    meter = wire.meter
-    meter.receive_data(aarq)
-    assert events_of(meter)
+def test_a_dedicated_key_of_another_length_is_refused_by_both_sides():
     with pytest.raises(LocalProtocolError):
-        client_settings_of_length(8)
-
-
-def client_settings_of_length(octets):
-    return ClientAssociation(client_settings(dedicated_key=bytes(octets)))
+        ClientAssociation(client_settings(dedicated_key=bytes(8)))
+    channel = SecureChannel(material(CLIENT_TITLE), None, 0x30, 1, 10)
+    initiate = InitiateRequest(conformance=0x5E9F, max_pdu=1024, dedicated_key=bytes(8)).encode()
+    aarq = Aarq(context=3, calling_title=CLIENT_TITLE, user_information=channel.seal_glo(initiate)).encode()
+    meter = ServerAssociation(server_settings(Mechanism.NONE, Ciphering.GLO))
+    meter.receive_data(WrapperLink(CLIENT, 1).frame(aarq))
+    assert meter.next_event().diagnostic is Diagnostic.NO_REASON
 
 
 def test_a_service_without_a_form_of_its_own_is_our_fault():
-    material = SecurityMaterial(
-        system_title=CLIENT_TITLE, encryption_key=KEY, authentication_key=AUTHENTICATION_KEY
-    )
-    channel = SecureChannel(material, METER_TITLE, 0x30, 1, 10).dedicated(KEY, AUTHENTICATION_KEY)
+    channel = SecureChannel(material(CLIENT_TITLE), METER_TITLE, 0x30, 1, 10).dedicated(KEY, AUTHENTICATION_KEY)
     with pytest.raises(LocalProtocolError):
         channel.seal_glo(b"\x01\x00")
 

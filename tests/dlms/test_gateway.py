@@ -8,7 +8,7 @@ from bijlighar.dlms.association import Ciphering, Mechanism, Released
 from bijlighar.dlms.errors import LocalProtocolError, Malformed, RemoteProtocolError, Truncated
 from bijlighar.dlms.gateway import REQUEST, RESPONSE, Gateway, GatewayLink, split_prefix
 from bijlighar.dlms.general_block import BlockSettings
-from bijlighar.dlms.hdlc import HdlcSettings
+from bijlighar.dlms.hdlc import HdlcLink, HdlcSettings, Role
 from bijlighar.dlms.wrapper import WrapperLink
 from dlms.wire import Wire, client_settings, server_settings, whole_session
 
@@ -65,3 +65,15 @@ def test_an_answer_of_another_meter_is_refused():
 def test_a_gateway_that_cannot_be_is_our_fault(network, address):
     with pytest.raises(LocalProtocolError):
         Gateway(network_id=network, physical_address=address)
+
+
+def test_timers_are_those_of_the_line_below():
+    link = GatewayLink(HdlcLink(Role.CLIENT, HdlcSettings(), 16, 1), METER, REQUEST)
+    link.send(b"\x60\x00")
+    call = list(link.outgoing)
+    link.outgoing.clear()
+    link.transmitted(1.0)
+    assert link.get_timer() == 4.0
+    link.handle_timer(4.0)
+    assert link.outgoing == call
+    assert not link.disconnected

@@ -13,7 +13,7 @@ from bijlighar.dlms.association import (
     NotificationReceived,
     SetDone,
 )
-from bijlighar.dlms.errors import LocalProtocolError, NotSupported, RemoteProtocolError, TooLarge
+from bijlighar.dlms.errors import LocalProtocolError, Malformed, NotSupported, RemoteProtocolError, TooLarge
 from bijlighar.dlms.general_block import (
     BlockAssembly,
     BlockLink,
@@ -221,3 +221,36 @@ def test_a_wrapper_link_that_is_not_granted_passes_all():
     server.receive_data(client.outgoing[0])
     assert server.next_apdu() == APDU
     assert server.next_apdu() is None
+
+
+def test_a_late_acknowledgement_and_a_repeated_block_say_nothing_new():
+    client, server = ends(window=2)
+    server.send(APDU[:150])
+    first = server.outgoing[0]
+    client.receive_data(first)
+    assert client.next_apdu() is None
+    server.receive_data(client.outgoing.pop())
+    server.outgoing.clear()
+    assert server.next_apdu() is None
+    second = server.outgoing[-1]
+    client.receive_data(second + first + second)
+    assert [client.next_apdu(), client.next_apdu()] == [APDU[:150], None]
+    for octets in client.outgoing:
+        server.receive_data(octets)
+    server.outgoing.clear()
+    assert server.next_apdu() is None
+    assert server.outgoing == []
+
+
+def test_a_new_association_begins_without_blocks():
+    _, server = ends()
+    server.forget_peer()
+    server.receive_data(WrapperLink(16, 1).frame(block(1).encode()))
+    with pytest.raises(NotSupported):
+        server.next_apdu()
+    assert server.disconnected
+
+
+def test_a_block_without_octets_is_refused():
+    with pytest.raises(Malformed):
+        BlockAssembly().take(block(1, b""))

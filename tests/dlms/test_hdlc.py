@@ -567,3 +567,92 @@ def test_what_cannot_be_said_is_our_fault():
 @pytest.mark.parametrize("role", Role)
 def test_every_state_has_its_row(role):
     assert set(HEARD[role]) == set(LinkState)
+
+
+def test_a_link_that_ends_before_any_association_is_nothing_to_tell():
+    meter = ServerAssociation(server_settings(hdlc=SIZES[0]))
+    call, leave = to_server(Kind.SNRM | POLL), to_server(Kind.DISC | POLL)
+    meter.receive_data((call + leave) * 3000 + call)
+    assert meter.next_event() is NEED_DATA
+    assert meter.state is State.IDLE
+    assert not meter.link.disconnected
+    assert len(meter.data_to_send()) < 100 * 6001
+
+
+def test_a_farewell_that_is_lost_is_said_again():
+    line = Line()
+    line.session()
+    farewell = line.client.data_to_send(line.now)
+    due = line.client.link.get_timer()
+    assert due == line.now + 3.0
+    line.client.link.handle_timer(due)
+    assert line.client.data_to_send(due) == farewell
+    line.meter.receive_data(farewell)
+    line.meter.next_event()
+    line.client.receive_data(line.meter.data_to_send())
+    assert line.client.next_event() is NEED_DATA
+    assert line.client.link.disconnected
+    assert line.client.link.get_timer() is None
+
+
+def test_what_comes_after_the_release_waits_for_the_next_association():
+    line = Line()
+    line.client.open()
+    line.event()
+    line.client.release()
+    line.meter.receive_data(line.client.data_to_send())
+    assert events_of(line.meter) == [Released()]
+    line.meter.data_to_send()
+    # the client's next AARQ on the same link: number 3 after AARQ, proof and RLRQ
+    aarq = ClientAssociation(client_settings(Mechanism.NONE, Ciphering.NONE))
+    aarq.open()
+    line.meter.receive_data(to_server(3 << 5 | POLL | 3 << 1, b"\xe6\xe6\x00" + aarq.data_to_send()[8:]))
+    assert line.meter.next_event() is NEED_DATA
+    line.meter.start_next_association(server_settings(Mechanism.NONE, Ciphering.NONE, hdlc=SIZES[0]))
+    (requested,) = events_of(line.meter)
+    assert requested.client_address == CLIENT_SAP
+
+
+@pytest.mark.parametrize("octets", [to_client(0x0D | POLL), to_client(0xF1), to_client(Kind.SNRM | POLL)])
+def test_a_client_gives_up_a_link_on_which_senseless_frames_come(octets):
+    client, _ = connected()
+    client.receive_data(octets)
+    with pytest.raises(RemoteProtocolError, match="not possible"):
+        client.next_apdu()
+    assert client.disconnected
+
+
+def test_damaged_frames_are_counted_and_passed_over():
+    client, _ = connected()
+    frame = to_client(0x30, b"\xe6\xe7\x00\x61")
+    client.receive_data(frame[:-3] + b"\x00" + frame[-2:] + frame)
+    assert client.next_apdu() == b"\x61"
+    assert client.damaged_frames == 1
+    assert client.agreement == Agreement()
+
+
+def with_right_check(head):
+    return head + check_sequence(head)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        with_right_check(bytes.fromhex("A008032113")),
+        with_right_check(bytes.fromhex("B007032113")),
+        with_right_check(bytes.fromhex("A009020202021300")),
+        with_right_check(bytes.fromhex("A0080203")),
+        with_right_check(bytes.fromhex("A00902040321")),
+        with_right_check(bytes.fromhex("A00A0321130000FF")),
+    ],
+)
+def test_frames_of_a_wrong_form_are_not_there(body):
+    assert decode_frame(body) is None
+
+
+def test_a_client_address_of_more_than_one_octet_is_refused():
+    server = link_of(Role.SERVER)
+    server.receive_data(Frame(b"\x03", b"\x02\x23", Kind.SNRM | POLL).encode())
+    with pytest.raises(Malformed):
+        server.next_apdu()

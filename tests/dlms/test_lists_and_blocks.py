@@ -405,3 +405,47 @@ def test_every_form_comes_back_as_it_went(data):
         for value, result in zip(octets, data.draw(st.lists(results, min_size=count, max_size=count)), strict=True)
     )
     assert decode_answers(invoke, encode_answers(answers), count) == answers
+
+
+@pytest.mark.parametrize(
+    ("decode", "octets"),
+    [
+        (decode_get_request, "C003C100"),
+        (decode_get_request, "C003C1820200"),
+        (decode_get_request, "C003C10100080000010000FF0200FF"),
+        (decode_set_request, "C102C100080000010000FF020001"),
+        (decode_set_request, "C103C1010000000105AA"),
+        (decode_set_request, "C103C1010000000100AA"),
+        (decode_set_request, "C104C10100080000010000FF02000211011101"),
+        (decode_set_request, "C101C100080000010000FF02"),
+        (decode_set_response, "C503C100000001"),
+        (decode_set_response, "C505C102000000"),
+        (decode_set_response, "C502C1000001"),
+        (decode_action_request, "C302C1000001"),
+        (decode_action_request, "C303C100"),
+        (decode_action_response, "C704C1000001"),
+        (decode_action_response, "C701C100"),
+        (lambda octets: decode_results(octets, 2), "0100110100"),
+        (lambda octets: decode_results(octets, 1), "0100110100"),
+        (lambda octets: decode_results(octets, 1), "01021101"),
+        (lambda octets: decode_results(octets, 1), "0100"),
+        (lambda octets: decode_answers(0, octets, 1), "01000000"),
+        (lambda octets: decode_answers(0, octets, 1), "0100"),
+        (lambda octets: decode_answers(0, octets, 2), "010000"),
+    ],
+)
+def test_forms_that_do_not_add_up_are_refused(decode, octets):
+    with pytest.raises(RemoteProtocolError):
+        decode(bytes.fromhex(octets))
+
+
+def test_a_value_longer_than_any_may_be_is_our_fault():
+    with pytest.raises(LocalProtocolError):
+        wire_of().client.set(CLOCK, bytes(MAX_VALUE_OCTETS + 1))
+
+
+def test_a_meter_tells_nothing_before_the_association_stands():
+    wire = Wire(client_settings(), server_settings())
+    with pytest.raises(LocalProtocolError):
+        wire.meter.notify_event(EVENT)
+    assert wire.meter.state is State.FAILED

@@ -165,9 +165,13 @@ class ServerAssociation:
             while self._row.state in _HEARING:
                 apdu = self.link.next_apdu()
                 if apdu is None:
-                    if self.link.ended:
-                        return self._on_link_ended()
-                    return NEED_DATA
+                    if not self.link.ended:
+                        return NEED_DATA
+                    if self._row.state is not State.IDLE:
+                        self._row = _ROWS[State.CLOSED]
+                        return LinkEnded()
+                    self.link.forget_peer()
+                    continue
                 event = self._heard(apdu)
                 if event is not None:
                     return event
@@ -177,13 +181,6 @@ class ServerAssociation:
             self._fail(fault)
             raise
         return NEED_DATA
-
-    def _on_link_ended(self) -> ServerEvent | NeedData:
-        if self._row.state is not State.IDLE:
-            self._row = _ROWS[State.CLOSED]
-            return LinkEnded()
-        self.link.forget_peer()
-        return self.next_event()
 
     def answer_get(self, answer: bytes | Data | DataAccessResult) -> None:
         """The attribute as raw A-XDR octets or typed, or why not. Long ones go out block by block."""
