@@ -6,16 +6,19 @@ with more rows than ROWS_AT_ONCE is dealt out in several passes, so that memory 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bijlighar.cim.channels import ProfileKind
-from bijlighar.cim.period import Period
+from bijlighar.cim.period import KOLKATA, Period, civil_day
 from bijlighar.cim.readings import ReadingBatch
 from bijlighar.records.blocks_file import Cells, narrow, widened
+from bijlighar.records.blocks_manifest import BlockFile
 from bijlighar.records.manifest import Manifest, Pin
 from bijlighar.records.newest import chosen
 from bijlighar.records.pinned import read_pinned
@@ -89,6 +92,11 @@ class BlockSource:
                 continue
             mine = np.where(np.isin(bucket_of, some), bucket_of, np.int32(-1)) if passes > 1 else bucket_of
             yield self._pass(day, mine, tuple(some.tolist()), after_generation)
+
+    def has_news(self, day: date, standing: Sequence[BlockFile], zone: ZoneInfo = KOLKATA) -> bool:
+        """Whether rows of a day may have been landed after its blocks were sealed. Raises Unavailable."""
+        after = min((block.segments_generation for block in standing), default=0)
+        return bool(self._pin(civil_day(day, zone), after).segments)
 
     def _pin(self, day: Period, after_generation: int | None, meters: tuple[int, int] | None = None) -> Pin:
         kind = ProfileKind.BLOCK_LOAD.value

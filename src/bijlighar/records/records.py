@@ -16,6 +16,7 @@ from bijlighar.records.blocks import Blocks
 from bijlighar.records.blocks_compaction import BlockCompaction
 from bijlighar.records.blocks_edits import Edits
 from bijlighar.records.blocks_estimates import EstimateStore
+from bijlighar.records.blocks_retention import Retention
 from bijlighar.records.blocks_source import BlockSource
 from bijlighar.records.compaction import Compaction
 from bijlighar.records.counters import Counters
@@ -89,6 +90,7 @@ class Records:
         self.block_compaction = BlockCompaction(self.blocks)
         self.block_source = BlockSource(manifest, reader, examine=self._recovery.examine)
         self.estimates = EstimateStore(self.blocks)
+        self.retention = Retention(self._database, self.blocks, wall=wall)
         self.edits = Edits(self._database)
         self.counters = Counters(self._database)
         self.keys = KeyBox(self._database, now)
