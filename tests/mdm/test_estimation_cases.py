@@ -15,7 +15,7 @@ from mdm.cases import blocks, by_meter, by_slot, cases, read, registers, spread
 from mdm.days import DAY
 
 KNOWN = {
-    "meter", "note", "import_wh", "registers", "resolution_wh", "dark", "before", "after", "history",
+    "meter", "note", "import_wh", "registers", "resolution_wh", "dark", "absent", "before", "after", "history",
     "class_profile", "daily_average",
 }  # fmt: skip
 
@@ -41,6 +41,7 @@ def background(case: dict[str, Any], slots: int) -> Background:
         moved = np.where((before == MISSING) | (after == MISSING), MISSING, after - before)
     return Background(
         resolution=np.full(len(case["meters"]), 10) if resolution is None else resolution,
+        absent=by_slot(case, "absent", False, np.bool_),
         dark=by_slot(case, "dark", False, np.bool_),
         register_moved=moved,
         before=by_meter(case, "before", MISSING, np.int64),

@@ -37,6 +37,7 @@ BY_METER: dict[str, tuple[float, Any]] = {
     "clock_offset_s": (np.nan, np.float64),
 }
 BY_SLOT: dict[str, tuple[float, Any]] = {
+    "absent": (False, np.bool_),
     "outage_s": (0, np.int64),
     "relay_open": (False, np.bool_),
     "final_before": (MISSING, np.int64),

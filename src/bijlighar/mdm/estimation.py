@@ -74,6 +74,7 @@ class Background:
     """What is known about the meters of one channel of a block; rows are the block's, None: nothing is known.
 
     resolution      int64[meter]        step of the register, in the channel's unit
+    absent          bool[meter, slot]   the meter was not in service there: nothing is to be estimated
     dark            bool[meter, slot]   no supply during the whole slot, by the meter's power-failure log
     register_moved  int64[meter]        from midnight to midnight, or MISSING
     before, after   int64[meter]        the last value of the day before and the first of the day after, or MISSING
@@ -84,6 +85,7 @@ class Background:
     """
 
     resolution: Integers
+    absent: Marks | None = None
     dark: Marks | None = None
     register_moved: Integers | None = None
     before: Integers | None = None
@@ -145,7 +147,8 @@ class _Work:
     @property
     def open(self) -> Marks:
         """bool[meter, slot]: still missing."""
-        return np.asarray(self.values == MISSING)
+        missing = np.asarray(self.values == MISSING)
+        return missing if self.background.absent is None else missing & ~self.background.absent
 
     def put(self, where: Marks, values: Integers, rule: EstimationRule) -> None:
         np.copyto(self.values, values, where=where)

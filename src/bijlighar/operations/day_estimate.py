@@ -209,11 +209,12 @@ def _background(
 
     resolution = np.full(len(meters), RESOLUTION_WH)
     if not len(rows):
-        return Background(resolution=resolution)
+        return Background(resolution=resolution, absent=evidence.absent)
     last = [other(-ago) for ago in LAST_DAYS]
     usual, _ = usual_daily_wh(known, meters)
     return Background(
         resolution=resolution,
+        absent=evidence.absent,
         dark=evidence.dark,
         register_moved=evidence.advance(channel),
         before=last[0][:, -1],

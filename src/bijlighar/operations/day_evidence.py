@@ -31,6 +31,7 @@ from bijlighar.mdm.outages import (
 )
 from bijlighar.mdm.validation import Evidence, Limits, LimitsRow, limits_on
 from bijlighar.operations.day_seal import EXPECTED_PERIOD_S
+from bijlighar.operations.day_service import spans_of, stays
 from bijlighar.records import Records
 from bijlighar.records.blocks_file import sealed_of
 from bijlighar.records.blocks_manifest import BlockFile
@@ -81,6 +82,7 @@ class DayKnowledge:
     load_w: dict[int, int]
     category: dict[int, MeterCategory]
     replaced: frozenset[int]
+    in_service: Spans
     bills: tuple[Bill, ...]
 
 
@@ -89,7 +91,7 @@ def gather(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DayKnowledg
     period = civil_day(day, zone)
     points = {point.code: point for point in records.registry.usage_points()}
     meters = records.registry.meters()
-    stays = records.registry.installations()
+    every_stay = stays(records.registry.installations())
     rows = [
         LimitsRow(valid_from_s=setting.valid_from_s, changes=setting.value)
         for setting in records.settings.history(LIMITS_KEY)
@@ -110,9 +112,8 @@ def gather(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DayKnowledg
         clock_offset_s=clock_offset_s,
         load_w={meter.meter_id: points[meter.usage_point].sanctioned_load_w for meter in meters},
         category={meter.meter_id: meter.category for meter in meters},
-        replaced=frozenset(
-            stay.meter_id for stay in stays if stay.removed_s is not None and stay.removed_s in period
-        ),
+        replaced=frozenset(stay.meter_id for stay in every_stay if stay.start_s in period or stay.end_s in period),
+        in_service=spans_of(every_stay, period),
         bills=tuple(records.edits.bills(period)),
     )
 
@@ -149,6 +150,7 @@ def evidence_of(
         resolution_wh=np.full(len(meters), RESOLUTION_WH),
         sanctioned_load_w=np.array([known.load_w.get(number, 0) for number in numbers], dtype=np.int64),
         phases=np.array([1 if category is MeterCategory.D1 else 3 for category in categories], dtype=np.int64),
+        absent=seconds_in_slots(known.in_service, meters, known.period, blocks.period_s) == 0,
         outage_s=seconds_in_slots(known.outages, meters, known.period, blocks.period_s),
         relay_open=seconds_in_slots(known.relay_open, meters, known.period, blocks.period_s) >= blocks.period_s,
         registers_before={channel: known.before.of(meters, channel) for channel in ENERGY_CHANNELS},

@@ -18,6 +18,7 @@ from bijlighar.cim.network import MeterCategory
 from bijlighar.cim.period import KOLKATA, Period, civil_day
 from bijlighar.mdm import Sealed, SlotFlag, reseal, says_the_same, seal
 from bijlighar.mdm.buckets import UNKNOWN_TRANSFORMER, assigned, counted
+from bijlighar.operations.day_service import stays
 from bijlighar.records import Records
 from bijlighar.records.blocks import SealedBucket
 from bijlighar.records.blocks_file import columns_of, sealed_of
@@ -39,7 +40,7 @@ class DayPlan:
     """Which meters belong to which bucket on one day.
 
     ``transformer_of`` transformer by meter number, ``bucket_of`` int32[meter number] with -1 for none,
-    ``expected_s`` the block length awaited, by meter number.
+    ``expected_s`` the block length awaited of the meters that were in service on that day, by meter number.
     """
 
     day: date
@@ -52,7 +53,7 @@ class DayPlan:
     def awaited(self) -> dict[Key, list[int]]:
         """Meters by bucket and awaited block length."""
         result: dict[Key, list[int]] = {}
-        for meter_id in sorted(self.transformer_of):
+        for meter_id in sorted(self.expected_s):
             key = (int(self.bucket_of[meter_id]), self.expected_s[meter_id])
             result.setdefault(key, []).append(meter_id)
         return result
@@ -78,15 +79,13 @@ def plan_day(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DayPlan:
     meters = {meter.meter_id: meter for meter in records.registry.meters()}
     at = {point.code: point.transformer for point in records.registry.usage_points()}
     place: dict[int, str] = {}
-    for stay in records.registry.installations():  # by start: the last that touches the day wins, else the first
-        if stay.meter_id not in place or (
-            stay.installed_s < period.end_s and (stay.removed_s is None or stay.removed_s > period.start_s)
-        ):
+    expected: dict[int, int] = {}
+    for stay in stays(records.registry.installations()):  # by start: the last that touches the day wins
+        if stay.meter_id not in place or stay.touches(period):
             place[stay.meter_id] = at.get(stay.usage_point, UNKNOWN_TRANSFORMER)
-    expected = {
-        meter_id: EXPECTED_PERIOD_S[meters[meter_id].category] if meter_id in meters else 1800
-        for meter_id in place
-    }
+        if stay.touches(period):
+            category = meters[stay.meter_id].category if stay.meter_id in meters else MeterCategory.D1
+            expected[stay.meter_id] = EXPECTED_PERIOD_S[category]
     known = records.blocks.manifest.places()
     wanted = assigned(counted([place[meter_id] for meter_id in sorted(place)]), known)
     fresh = {code: bucket for code, bucket in wanted.items() if code not in known}

@@ -26,6 +26,7 @@ class Evidence:
     greatest_current_ma int64[meter]       current up to which the meter is made, 0: not known
     phases             int64[meter]        1 or 3
     is_shop            bool[meter]         a shop or office, where a day without use is odd sooner
+    absent             bool[meter, slot]   the meter was not in service there: nothing is to be expected of it
     outage_s           int64[meter, slot]  seconds without supply, by the meter's power-failure events
     relay_open         bool[meter, slot]   disconnected during the whole slot (events 301 and 302)
     registers_before, registers_after      int64[meter] by channel: midnight registers at both ends, or MISSING
@@ -51,6 +52,7 @@ class Evidence:
     greatest_current_ma: Integers | None = None
     phases: Integers | None = None
     is_shop: Marks | None = None
+    absent: Marks | None = None
     outage_s: Integers | None = None
     relay_open: Marks | None = None
     registers_before: Mapping[str, Integers] = field(default_factory=dict)
@@ -125,6 +127,11 @@ class Evidence:
         if self.outage_s is None:
             return np.zeros(self.energy.shape, dtype=bool)
         return np.asarray(self.outage_s >= self.blocks.period_s)
+
+    @cached_property
+    def excused(self) -> Marks:
+        """bool[meter, slot]: without supply or not in service, so that no reading is to be expected."""
+        return self.dark if self.absent is None else self.dark | self.absent
 
     def advance(self, channel: str) -> Integers | None:
         """int64[meter]: how far the register of a channel moved during the day, MISSING where it is not known.

@@ -23,8 +23,8 @@ SIBLINGS = (("import_wh", "import_vah"), ("export_wh", "export_vah"))
 
 
 def slots_without_a_reading(evidence: Evidence, _limits: Limits) -> Found:
-    """Energy is missing although there was supply; a slot in which there was none lacks nothing. Slots."""
-    return of_run_lengths(evidence.missing & ~evidence.dark, 0.0) if evidence.missing.any() else nothing_found()
+    """Energy is missing although there was supply and the meter in service. Slots."""
+    return of_run_lengths(evidence.missing & ~evidence.excused, 0.0) if evidence.missing.any() else nothing_found()
 
 
 def a_meter_that_said_two_things(evidence: Evidence, _limits: Limits) -> Found:
@@ -88,6 +88,6 @@ def estimates_for_too_long(evidence: Evidence, limits: Limits) -> Found:
     """Estimates for more days in a row than allowed, this day's gaps included: somebody has to go there. Days."""
     if evidence.estimated_days is None:
         return nothing_found()
-    gaps = (evidence.missing & ~evidence.dark).any(axis=1)
+    gaps = (evidence.missing & ~evidence.excused).any(axis=1)
     days = np.where(gaps, evidence.estimated_days + 1, 0)
     return of_meters(days > limits.prolonged_days, evidence.slots, days, limits.prolonged_days)
