@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 
 DAY_S = 86_400
 
-JUMP_S = 15.0
-"""A change of offset by more than this between two contacts is a setting, not a drift: even the worst clocks,
-60 s/day, move less than this between contacts a few hours apart."""
+JUMP_S = 60.0
+"""A change of offset by more than this between two contacts is a setting, not a drift: clocks are set when they are
+120 s off, while the worst drift 60 s a day and a reading is told with at most 30 s of doubt."""
+
+LAST_READINGS = 5
+"""The offset now is the median of so many readings since the last setting: one slow answer is no wrong clock."""
 
 MINIMUM_SPAN_S = 6 * 3600
 """Below six hours the one-second resolution of the clock object outweighs any real drift."""
@@ -27,7 +30,7 @@ SAMPLES = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockJudgement:
-    """``offset_s`` at the last contact, ``drift_s_per_day`` or None when too little was seen, jumps counted."""
+    """``offset_s`` at the last contacts, ``drift_s_per_day`` or None when too little was seen, jumps counted."""
 
     offset_s: float | None
     drift_s_per_day: float | None
@@ -45,7 +48,8 @@ def judge_clock(instants_s: Sequence[float], offsets_s: Sequence[float]) -> Cloc
     slopes = [_slopes(instants[part], offsets[part]) for part in np.split(np.arange(len(instants)), breaks)]
     found = np.concatenate(slopes)
     drift = float(np.median(found)) * DAY_S if len(found) else None
-    return ClockJudgement(offset_s=float(offsets[-1]), drift_s_per_day=drift, jumps=len(breaks))
+    since = offsets[breaks[-1] if len(breaks) else 0 :][-LAST_READINGS:]
+    return ClockJudgement(offset_s=float(np.median(since)), drift_s_per_day=drift, jumps=len(breaks))
 
 
 def _slopes(instants: NDArray[np.float64], offsets: NDArray[np.float64]) -> NDArray[np.float64]:
