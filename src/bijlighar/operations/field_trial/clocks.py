@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 DAY_S = 86_400
 
 JUMP_S = 60.0
-"""A change of offset by more than this between two contacts is a setting, not a drift: clocks are set when they are
-120 s off, while the worst drift 60 s a day and a reading is told with at most 30 s of doubt."""
+"""A change of offset by more than this between two contacts is a setting, not a drift: clocks are set when they
+are 120 s off, while the worst drift 60 s a day and a reading is told with at most 30 s of doubt."""
 
 LAST_READINGS = 5
 """The offset now is the median of so many readings since the last setting: one slow answer is no wrong clock."""
