@@ -2,7 +2,7 @@
 PYTHON ?= python3
 SETUP := $(PYTHON) -m scripts.setup
 BIN := .venv/bin
-LEFT_OUT := browser or interop or postgresql
+LEFT_OUT := browser or fuzz or interop or postgresql
 export PYTHONUNBUFFERED := 1
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -18,15 +18,16 @@ demo: ## the field trial in the browser: virtual meters, head-end, control room 
 	@$(SETUP) product pages warm
 	@exec $(BIN)/bijlighar demo $(ARGS)
 
-test: setup ## every test that needs no browser, PostgreSQL or external peer
+test: setup ## every test that needs no browser, PostgreSQL or external peer, and no minutes
 	@$(BIN)/pytest -n 2 --dist worksteal -m "not ($(LEFT_OUT))" $(ARGS)
 
-test-all: ## the tests that `make test` leaves out; fetches Chromium, PostgreSQL and DLMS peers first
-	@$(SETUP) develop pages postgresql interop debian-chromium debian-postgresql
+test-all: ## the tests that `make test` leaves out, a minute of fuzzing among them; fetches what they need first
+	@$(SETUP) develop pages postgresql interop fuzz debian-chromium debian-postgresql
 	@status=0; \
 	$(BIN)/pytest -m browser $(ARGS) || status=1; \
 	$(BIN)/python -m scripts.with_postgresql $(BIN)/pytest -m "interop or postgresql" $(ARGS) || status=1; \
-	exit $$status # two runs: the browser's driver keeps an event loop that other tests must not meet
+	$(BIN)/pytest -n 2 tests/fuzz -m fuzz $(ARGS) || status=1; \
+	exit $$status # several runs: the browser's driver keeps an event loop that other tests must not meet
 
 test-browser: ## the pages in Debian's Chromium
 	@$(SETUP) develop pages debian-chromium
@@ -39,6 +40,14 @@ test-postgresql: ## the records on a PostgreSQL server of their own
 test-interop: ## our head-end and our meters against external DLMS peers, each in its own process
 	@$(SETUP) develop interop
 	@$(BIN)/pytest -m interop tests/interop $(ARGS)
+
+nightly: ## what takes too long for every day: 10 minutes of fuzzing, records and head-ends killed 200 and 20 times
+	@$(SETUP) develop fuzz
+	@status=0; \
+	FUZZ_SECONDS=600 $(BIN)/pytest -n 2 tests/fuzz -m fuzz $(ARGS) || status=1; \
+	KILL_ROUNDS=200 $(BIN)/pytest --timeout 3600 tests/records/test_killed.py $(ARGS) || status=1; \
+	KILL_ROUNDS=20 $(BIN)/pytest --timeout 3600 tests/headend/test_killed.py $(ARGS) || status=1; \
+	exit $$status
 
 check: setup ## format, lint, types, floors, and the pages' own checks
 	@$(BIN)/python -m scripts.check
@@ -58,4 +67,4 @@ clean: ## remove what was built and every stamp; data, environments and packages
 		.hypothesis .import_linter_cache
 	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test test-all test-browser test-postgresql test-interop check bench wheel lock clean
+.PHONY: help setup demo test test-all test-browser test-postgresql test-interop nightly check bench wheel lock clean

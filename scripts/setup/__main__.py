@@ -18,6 +18,7 @@ PARTS = {
     "warm": environments.warm_up,
     "interop": environments.install_peers,
     "postgresql": environments.install_postgresql,
+    "fuzz": environments.install_fuzzer,
     "debian-chromium": debian.install_chromium,
     "debian-postgresql": debian.install_postgresql_server,
 }

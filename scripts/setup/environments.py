@@ -56,6 +56,12 @@ def install_postgresql() -> None:
         _install(PRODUCT, "postgresql", ["postgresql.txt"])
 
 
+def install_fuzzer() -> None:
+    """The fuzzer, beside what it fuzzes."""
+    if not _holds("fuzz", ["fuzz.txt"]):
+        _install(PRODUCT, "fuzz", ["fuzz.txt"])
+
+
 def install_peers() -> None:
     """The environment in which external DLMS peers run."""
     _ensure(PEERS)
@@ -74,9 +80,8 @@ def _ensure(environment: Path) -> None:
         raise CannotGoOn("Python's venv module is missing. On Debian: apt-get install python3-venv")
     if environment.exists():
         shutil.rmtree(environment)
-    stamps.forget(
-        *(["interop"] if environment == PEERS else ["product", "develop", "editable", "postgresql", "warm"])
-    )
+    ours = ["product", "develop", "editable", "postgresql", "fuzz", "warm"]
+    stamps.forget(*(["interop"] if environment == PEERS else ours))
     run([sys.executable, "-m", "venv", environment], label=f"environment {environment.name}")
 
 

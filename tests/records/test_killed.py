@@ -18,7 +18,7 @@ from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.period import Period
 from bijlighar.records import Records
 
-ROUNDS = 24
+ROUNDS = int(os.environ.get("KILL_ROUNDS", "24"))
 WRITER = Path(__file__).with_name("writer.py")
 ALWAYS = Period(start_s=0, end_s=2**40)
 
