@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from bijlighar.cim.channels import ProfileKind
+from bijlighar.cim.exchange import Unavailable
 from bijlighar.cim.period import civil_day
 from bijlighar.cim.readings import MISSING, ReadingBatch
 from bijlighar.mdm import Sealed, seal
@@ -17,6 +19,8 @@ from bijlighar.records import Records
 from bijlighar.records.blocks import BlockDamaged, SealedBucket
 from bijlighar.records.blocks_file import columns_of, narrow, sealed_of, step_of, widened
 from bijlighar.records.blocks_manifest import RAW, BlockFile, Superseded
+from bijlighar.records.files import Files
+from records.test_faults import FaultyFiles, _locked
 
 JUNE = date(2026, 6, 1)
 
@@ -181,3 +185,30 @@ def test_values_beyond_32_bits_and_missing_ones_keep_their_sense() -> None:
 def test_transformers_keep_their_bucket(records: Records) -> None:
     assert records.blocks.manifest.keep_places({"T1": 0, "": 1}) == {"T1": 0, "": 1}
     assert records.blocks.manifest.keep_places({"T1": 5, "T2": 1}) == {"T1": 0, "": 1, "T2": 1}
+
+
+def test_a_full_disk_leaves_the_old_block_and_nothing_else(records_url: str, tmp_path: Path) -> None:
+    faulty = [FaultyFiles(tmp_path / "blocks")]
+    with Records(
+        records_url, tmp_path, files=lambda root: faulty[0] if root.name == "blocks" else Files(root)
+    ) as records:
+        old = put(records, JUNE, sealed_day(JUNE, [1]))
+        for at in ("write", "rename", "sync_folder"):
+            faulty[0].fault, faulty[0].at = errno.ENOSPC, at
+            with pytest.raises(Unavailable, match="full"):
+                put(records, JUNE, sealed_day(JUNE, [1], more=(20,)), old=[old])
+            assert [block.block_id for block in records.blocks.day(JUNE)] == [old.block_id]
+            assert [path.name for path in (tmp_path / "blocks").glob("*/*/*")] == [Path(old.file).name]
+        faulty[0].fault = 0
+        new = put(records, JUNE, sealed_day(JUNE, [1], more=(20,)), old=[old])
+        assert [block.block_id for block in records.blocks.day(JUNE)] == [new.block_id]
+
+
+def test_a_locked_database_leaves_the_old_block_and_nothing_else(
+    records: Records, records_url: str, tmp_path: Path
+) -> None:
+    old = put(records, JUNE, sealed_day(JUNE, [1]))
+    with _locked(records_url), pytest.raises(Unavailable, match="locked"):
+        put(records, JUNE, sealed_day(JUNE, [1], more=(20,)), old=[old])
+    assert [block.block_id for block in records.blocks.day(JUNE)] == [old.block_id]
+    assert [path.name for path in (tmp_path / "blocks").glob("*/*/*")] == [Path(old.file).name]

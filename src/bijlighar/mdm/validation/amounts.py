@@ -66,16 +66,19 @@ def neighbours_far_apart(evidence: Evidence, limits: Limits) -> Found:
     """An abrupt change from one block to the next, over the larger of both; off unless configured. Ratio."""
     if limits.consecutive_ratio is None:
         return nothing_found()
-    left, right = evidence.energy[:, :-1], evidence.energy[:, 1:]
-    both = ~evidence.missing[:, :-1] & ~evidence.missing[:, 1:]
-    larger = np.where(both, np.maximum(left, right), 0)
-    change = np.abs(np.where(both, right - left, 0))
-    ratio = np.divide(change, larger, out=np.zeros(larger.shape), where=larger > 0)
-    bad = np.zeros(evidence.energy.shape, dtype=bool)
-    bad[:, 1:] = (ratio > limits.consecutive_ratio) & (larger >= limits.consecutive_least_w * evidence.hours)
-    measured = np.zeros(bad.shape)
-    measured[:, 1:] = ratio
-    return of_runs(bad, measured, limits.consecutive_ratio)
+    left, right = evidence.energy_or_zero[:, :-1], evidence.energy_or_zero[:, 1:]
+    larger, change = np.maximum(left, right), np.abs(right - left)
+    apart = (change > limits.consecutive_ratio * larger) & (larger >= limits.consecutive_least_w * evidence.hours)
+    if evidence.missing.any():
+        apart &= ~evidence.missing[:, :-1] & ~evidence.missing[:, 1:]
+    row, first, end = runs(apart)
+    return Found(
+        row=row,
+        first=first + 1,
+        end=end + 1,
+        measured=change[row, first] / larger[row, first],
+        limit=np.full(len(row), limits.consecutive_ratio),
+    )
 
 
 def more_than_the_meter_can_carry(evidence: Evidence, limits: Limits) -> Found:
