@@ -84,7 +84,7 @@ class PushSender:
         self.sent[sent.kind] += 1
         if due.name == ALERT:
             with contextlib.suppress(OSError):  # nobody hears it, or the buffers are full: that is UDP
-                await asyncio.get_running_loop().sock_sendto(self._datagrams, sent.frame, (self.host, self.port))
+                self._datagrams.sendto(sent.frame, (self.host, self.port))
             return
         for attempt in range(RETRIES):
             if await self._sent_over_tcp(due.meter, sent.frame):
