@@ -93,3 +93,18 @@ def test_a_child_has_the_parents_settings_and_the_secrets_of_its_environment() -
 
 def test_every_effective_setting_is_a_key_of_the_file(tmp_path: Path) -> None:
     assert set(effective(Settings())) == {field.name for field in msgspec.structs.fields(Settings)}
+
+
+def test_pushes_are_heard_at_an_address_and_port_or_nowhere() -> None:
+    assert Settings().push_target() is None
+    assert Settings(push_address="0.0.0.0:4059").push_target() == ("0.0.0.0", 4059)
+    assert Settings(push_address="[::]:4059").push_target() == ("::", 4059)
+
+
+@pytest.mark.parametrize(
+    "text", ["4059", ":4059", "meters.example:4059", "0.0.0.0:", "0.0.0.0:0", "0.0.0.0:65536"]
+)
+def test_another_push_address_is_refused_by_name(text: str) -> None:
+    with pytest.raises(SettingsRefused) as refused:
+        load_settings(environment={"BIJLIGHAR_PUSH_ADDRESS": text})
+    assert refused.value.key == "push_address"

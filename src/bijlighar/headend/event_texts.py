@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from bijlighar.dlms.model import ModelRefused
 from bijlighar.dlms.models import load_model, model_names
+from bijlighar.headend.push_status import codes_of
 
 KNOWN_MODELS = 256
 """Models kept in memory; a utility has a dozen."""
@@ -20,6 +21,22 @@ class EventText:
     name_en: str
     name_hi: str
     severity: str
+
+
+@lru_cache(maxsize=KNOWN_MODELS)
+def status_texts(model: str) -> Mapping[int, EventText]:
+    """Texts of rows from the event status word of a push, ``event_log`` STATUS_LOG; empty as ``event_texts``.
+
+    A bit whose event has a code of its own is named as that event.
+    """
+    known = event_texts(model)
+    if not known:
+        return {}
+    bits, found = load_model(model).esw_bits, {}
+    for bit, code in codes_of(load_model(model)).items():
+        own = EventText(name_en=bits[bit].name_en, name_hi=bits[bit].name_hi, severity="normal")
+        found[code] = own if code == bit else known[code]
+    return found
 
 
 @lru_cache(maxsize=KNOWN_MODELS)

@@ -106,11 +106,13 @@ async def events(request: AnyRequest, meter_id: MeterId, offset: Offset = 0, lim
     """Events out of the meter's logs, newest first, with names in both languages."""
     room, place = room_of(request), place_of(request, meter_id)
     model = place.meter.model
-    return await room.in_thread(_events, room, meter_id, lambda code: event_name(model, code), offset, limit)
+    return await room.in_thread(
+        _events, room, meter_id, lambda code, log: event_name(model, code, log), offset, limit
+    )
 
 
 def _events(
-    room: ControlRoom, meter_id: int, named: Callable[[int], EventText], offset: int, limit: int
+    room: ControlRoom, meter_id: int, named: Callable[[int, int], EventText], offset: int, limit: int
 ) -> EventList:
     now_s = int(room.now())
     period = Period(start_s=now_s - EVENTS_BACK_S, end_s=now_s + AHEAD_S)
@@ -119,12 +121,13 @@ def _events(
     rows: list[EventRow] = []
     for row in page:
         code = value(batch, row, "event_code") or 0
-        name = named(code)
+        log = value(batch, row, "event_log") or 0
+        name = named(code, log)
         rows.append(
             EventRow(
                 at=iso(int(batch.start_s[row])),
                 code=code,
-                log=LOGS.get(value(batch, row, "event_log") or 0, "other"),
+                log=LOGS.get(log, "other"),
                 name_en=name.name_en,
                 name_hi=name.name_hi,
                 severity=name.severity,
