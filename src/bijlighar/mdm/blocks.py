@@ -6,7 +6,7 @@ side by side as two block sets. What a meter did not give is MISSING, never zero
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntFlag
 
 import numpy as np
@@ -74,6 +74,10 @@ class DayBlocks:
         """int64[meter, slot]; all MISSING for a channel that no meter of the block gave."""
         found = self.channels.get(name)
         return np.full(self.received_s.shape, MISSING, dtype=np.int64) if found is None else found
+
+    def with_channel(self, name: str) -> DayBlocks:
+        """The same rows with one channel."""
+        return replace(self, channels={name: self.channels[name]} if name in self.channels else {})
 
     def only(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> DayBlocks:
         """The named rows, in that order."""

@@ -114,12 +114,15 @@ def final_state(
     at_s: int,
 ) -> Final:
     """The final measurements of a channel as they stood at ``at_s``. Edits in the order they were added."""
+    sealed = Sealed(
+        blocks=sealed.blocks.with_channel(channel), older=sealed.older.with_channel(channel), strays=sealed.strays
+    )
     state = _unlocked(sealed, channel, estimates, edits, at_s)
     known = sorted((bill for bill in bills if bill.billed_s <= at_s), key=lambda bill: bill.billed_s)
     for billed_s in dict.fromkeys(bill.billed_s for bill in known):
         then = _unlocked(sealed, channel, estimates, edits, billed_s)
-        covered = _covered(sealed.blocks, [bill for bill in known if bill.billed_s == billed_s])
-        fresh = covered & then.estimated & ~state.locked
+        in_bill = covered(sealed.blocks, [bill for bill in known if bill.billed_s == billed_s])
+        fresh = in_bill & then.estimated & ~state.locked
         for name in ("value", "quality", "source", "rule", "rule_version", "since_s"):
             np.copyto(getattr(state, name), getattr(then, name), where=fresh)
         state.locked[fresh] = True
@@ -185,7 +188,7 @@ def _same_slot(one: Edit, other: Edit) -> bool:
     return (one.meter_id, one.start_s, one.channel) == (other.meter_id, other.start_s, other.channel)
 
 
-def _covered(blocks: DayBlocks, bills: Sequence[Bill]) -> NDArray[np.bool_]:
+def covered(blocks: DayBlocks, bills: Sequence[Bill]) -> NDArray[np.bool_]:
     """bool[meter, slot]: the slot lies in a billed period of its meter."""
     result = np.zeros(blocks.received_s.shape, dtype=bool)
     begins = blocks.day.start_s + np.arange(blocks.slots) * blocks.period_s

@@ -77,6 +77,8 @@ def says_the_same(one: Sealed, other: Sealed) -> bool:
 def as_of(sealed: Sealed, instant_s: int) -> DayBlocks:
     """The block as it was known at an instant: only what had been received by then."""
     blocks = sealed.blocks
+    if blocks.received_s.max(initial=MISSING) <= instant_s:
+        return blocks  # whatever is older came before
     known = [_taken(rows, np.flatnonzero(rows.received_s <= instant_s)) for rows in _versions(sealed)]
     return seal(known, day=blocks.day, period_s=blocks.period_s, meter_id=blocks.meter_id).blocks
 

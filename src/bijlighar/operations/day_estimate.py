@@ -102,7 +102,7 @@ def estimate_day(
                 sealed,
                 channel,
                 estimates=standing.by_channel.get(channel),
-                bills=known.bills,
+                bills=known.bills_of(sealed.blocks.meter_id),
                 at_s=now_s,
             )
             changed = _changed(sealed.blocks, made, state, now_s)

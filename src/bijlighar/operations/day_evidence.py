@@ -6,7 +6,6 @@ unknown, and the rules that need it are silent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -18,8 +17,8 @@ from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.network import MeterCategory
 from bijlighar.cim.period import KOLKATA, Period, civil_day
 from bijlighar.cim.readings import MISSING
-from bijlighar.mdm import DayBlocks, Sealed, SlotFlag
-from bijlighar.mdm.measurements import Bill, KeptEstimates, cells
+from bijlighar.mdm import Sealed, SlotFlag
+from bijlighar.mdm.measurements import Bill, KeptEstimates, cells, covered
 from bijlighar.mdm.outages import (
     CONNECTED,
     DISCONNECTED,
@@ -83,7 +82,11 @@ class DayKnowledge:
     category: dict[int, MeterCategory]
     replaced: frozenset[int]
     in_service: Spans
-    bills: tuple[Bill, ...]
+    bills: dict[int, list[Bill]]
+
+    def bills_of(self, meter_id: NDArray[np.int32]) -> list[Bill]:
+        """Bills of these meters that touch the day."""
+        return [bill for meter in meter_id.tolist() for bill in self.bills.get(meter, ())]
 
 
 def gather(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DayKnowledge:
@@ -97,6 +100,9 @@ def gather(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DayKnowledg
         for setting in records.settings.history(LIMITS_KEY)
     ]
     clock_meter_id, clock_offset_s = _clocks(records, period)
+    bills: dict[int, list[Bill]] = {}
+    for bill in records.edits.bills(period):
+        bills.setdefault(bill.meter_id, []).append(bill)
     return DayKnowledge(
         day=day,
         period=period,
@@ -114,7 +120,7 @@ def gather(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DayKnowledg
         category={meter.meter_id: meter.category for meter in meters},
         replaced=frozenset(stay.meter_id for stay in every_stay if stay.start_s in period or stay.end_s in period),
         in_service=spans_of(every_stay, period),
-        bills=tuple(records.edits.bills(period)),
+        bills=bills,
     )
 
 
@@ -161,7 +167,7 @@ def evidence_of(
         zero_slots_before=zero_slots_before,
         estimated_days=estimated_days,
         final_before=_final_before(sealed, estimates),
-        billed=_billed(blocks, known.bills),
+        billed=covered(blocks, known.bills_of(meters)),
         expected_period_s=np.array([EXPECTED_PERIOD_S[category] for category in categories], dtype=np.int64),
         clock_offset_s=_aligned(meters, known.clock_meter_id, known.clock_offset_s, np.nan),
     )
@@ -240,13 +246,3 @@ def _final_before(sealed: Sealed, estimates: KeptEstimates | None) -> Integers:
     corrected = (blocks.flags[row] & SlotFlag.CORRECTED != 0) & (value != MISSING)
     before[row] = np.where(corrected, value, before[row])
     return before
-
-
-def _billed(blocks: DayBlocks, bills: Sequence[Bill]) -> NDArray[np.bool_]:
-    result = np.zeros(blocks.received_s.shape, dtype=bool)
-    starts = blocks.day.start_s + np.arange(blocks.slots) * blocks.period_s
-    row_of = {meter: row for row, meter in enumerate(blocks.meter_id.tolist())}
-    for bill in bills:
-        if bill.meter_id in row_of:
-            result[row_of[bill.meter_id]] |= (starts >= bill.period.start_s) & (starts < bill.period.end_s)
-    return result

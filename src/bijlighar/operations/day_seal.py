@@ -127,6 +127,8 @@ def seal_planned(records: Records, plan: DayPlan) -> DaySealed:
     for dealt in records.block_source.deal(plan.period, bucket_of, after_generation=after):
         for bucket in dealt.buckets:
             _seal_bucket(records, plan, bucket, awaited, standing, dealt, result)
+            for key in [key for key in dealt.rows if key[0] == bucket]:
+                del dealt.rows[key]  # let go before the next pass, which is as large
     return result
 
 
