@@ -20,7 +20,7 @@ from typing import cast
 import uvloop
 
 from benches.blockload import ROWS, RULES
-from benches.transcript import BLOCK_LOAD, METER_TITLE, Transcript, client_settings, record
+from benches.transcript import BLOCK_LOAD, METER_TITLE, Transcript, begin, client_settings, record
 from bijlighar.cim.contacts import Outcome
 from bijlighar.dlms.association import (
     NEED_DATA,
@@ -107,8 +107,8 @@ class FloorClient(asyncio.Protocol):
 class OurClient(asyncio.Protocol):
     """The association machine, driven."""
 
-    def __init__(self, decoder: Decoder, ended: asyncio.Future[None]) -> None:
-        self._association = ClientAssociation(client_settings())
+    def __init__(self, association: ClientAssociation, decoder: Decoder, ended: asyncio.Future[None]) -> None:
+        self._association = association
         self._decoder = decoder
         self._ended = ended
 
@@ -153,6 +153,7 @@ class Work:
         self._port = port
         self._transcript = record()
         self.decoder = Decoder(self._transcript)
+        self._settings = client_settings()
         self._limits = TimeLimits()
 
     async def floor(self) -> None:
@@ -161,14 +162,14 @@ class Work:
 
     async def ours(self) -> None:
         """Our association."""
-        await self._connected(lambda ended: OurClient(self.decoder, ended))
+        await self._connected(lambda ended: OurClient(begin(self._settings), self.decoder, ended))
 
     async def headend(self) -> None:
         """The head-end's session."""
         end = await converse(
             "127.0.0.1",
             self._port,
-            ClientAssociation(client_settings()),
+            begin(self._settings),
             reading(self.decoder),
             limits=self._limits,
             expected_title=METER_TITLE,

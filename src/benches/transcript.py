@@ -34,6 +34,7 @@ AUTHENTICATION_KEY = bytes.fromhex("D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF")
 CLIENT_CHALLENGE = bytes(range(0x41, 0x51))
 METER_CHALLENGE = bytes(range(0x61, 0x71))
 MAX_PDU_OCTETS = 1024
+COUNTERS_A_SESSION = 100
 BLOCK_LOAD = AttributeRef(7, Obis.parse("1.0.99.1.0.255"), 2)
 
 
@@ -52,24 +53,28 @@ class Transcript:
 
 
 def client_settings() -> ClientSettings:
-    """The client's side, made anew as for another meter: the key schedule is part of a session's work."""
+    """The client's side, kept from visit to visit as the head-end keeps a meter's; ``begin`` opens a visit."""
     return ClientSettings(
         client_address=CLIENT_ADDRESS,
         mechanism=Mechanism.HLS_GMAC,
         ciphering=Ciphering.GENERAL_GLO,
         own=_material(CLIENT_TITLE),
         meter_title=METER_TITLE,
-        invocation_counter=1,
-        counters_left=100,
-        challenge=CLIENT_CHALLENGE,
         max_pdu=MAX_PDU_OCTETS,
+    )
+
+
+def begin(settings: ClientSettings) -> ClientAssociation:
+    """One visit under ``settings``, with counters and challenge of its own."""
+    return ClientAssociation(
+        settings, challenge=CLIENT_CHALLENGE, invocation_counter=1, counters_left=COUNTERS_A_SESSION
     )
 
 
 def record() -> Transcript:
     """One session between our client and our meter."""
     buffer = day_buffer(seed=1)
-    client = ClientAssociation(client_settings())
+    client = begin(client_settings())
     access = ServerAccess(
         client_address=CLIENT_ADDRESS,
         mechanism=Mechanism.HLS_GMAC,

@@ -4,17 +4,60 @@ from __future__ import annotations
 
 from bijlighar.dlms.association import Ciphering, ClientAssociation, ClientSettings, Mechanism
 from bijlighar.dlms.limits import DEFAULT_MAX_PDU_OCTETS
-from bijlighar.dlms.model import AssociationAccess
+from bijlighar.dlms.model import AssociationAccess, MeterModel, Quirk
 from bijlighar.dlms.security import ChallengePadding, SecurityMaterial
 from bijlighar.headend.counters import Reserved
 from bijlighar.headend.keys import MeterKeys
 
 PUBLIC, READER, SETTING = "public", "reader", "setting"
+MAX_KEPT = 16_384
+"""Settings kept, 4 kB each, some 60 MB. Beyond that, key schedules are made anew, a few microseconds a visit."""
 
 
 def counts(access: AssociationAccess) -> bool:
     """Whether invocation counters are used."""
     return access.ciphering is not Ciphering.NONE or access.mechanism is Mechanism.HLS_GMAC
+
+
+def client_settings(
+    access: AssociationAccess,
+    keys: MeterKeys,
+    *,
+    own_title: bytes,
+    max_pdu: int = DEFAULT_MAX_PDU_OCTETS,
+    zero_padding: bool = False,
+) -> ClientSettings:
+    """What stays the same from visit to visit. ``max_pdu`` octets.
+
+    Raises LocalProtocolError for keys that the association needs and that are not there.
+    """
+    material = None
+    if counts(access):
+        material = SecurityMaterial(
+            system_title=own_title,
+            encryption_key=keys.encryption_key,
+            authentication_key=keys.authentication_key,
+        )
+    secret = {READER: keys.reader_secret, SETTING: keys.setting_secret}.get(access.name, b"")
+    return ClientSettings(
+        mechanism=access.mechanism,
+        ciphering=access.ciphering,
+        client_address=access.client_address,
+        secret=secret or None,
+        protection=access.protection,
+        own=material,
+        max_pdu=max_pdu,
+        padding=ChallengePadding.ZEROS if zero_padding else ChallengePadding.PKCS7,
+    )
+
+
+def begin(settings: ClientSettings, reserved: Reserved | None, challenge: bytes) -> ClientAssociation:
+    """The machine of one visit. ``reserved`` invocation counters, None where none are used; fresh ``challenge``.
+
+    Raises LocalProtocolError for settings that cannot work.
+    """
+    first, count = (0, 0) if reserved is None else (reserved.first, reserved.count)
+    return ClientAssociation(settings, challenge=challenge, invocation_counter=first, counters_left=count)
 
 
 def client_association(
@@ -24,33 +67,34 @@ def client_association(
     own_title: bytes,
     reserved: Reserved | None,
     challenge: bytes,
-    max_pdu: int = DEFAULT_MAX_PDU_OCTETS,
-    zero_padding: bool = False,
 ) -> ClientAssociation:
-    """The client's machine. ``reserved`` invocation counters, None where none are used; ``max_pdu`` octets.
+    """The machine for one meter that is visited once. Raises as ``client_settings`` and ``begin``."""
+    return begin(client_settings(access, keys, own_title=own_title), reserved, challenge)
 
-    Raises LocalProtocolError for keys that the association needs and that are not there.
+
+class KeptSettings:
+    """The settings of every meter and association visited so far, key schedules included.
+
+    What is kept is used only for the same model and the same keys, whichever are given anew at every visit:
+    changed keys replace what stood there. Nothing here is more secret than the master key beside it in memory.
     """
-    material = None
-    if reserved is not None:
-        material = SecurityMaterial(
-            system_title=own_title,
-            encryption_key=keys.encryption_key,
-            authentication_key=keys.authentication_key,
-        )
-    secret = {READER: keys.reader_secret, SETTING: keys.setting_secret}.get(access.name, b"")
-    return ClientAssociation(
-        ClientSettings(
-            mechanism=access.mechanism,
-            ciphering=access.ciphering,
-            client_address=access.client_address,
-            secret=secret or None,
-            protection=access.protection,
-            own=material,
-            invocation_counter=reserved.first if reserved else 0,
-            counters_left=reserved.count if reserved else 0,
-            challenge=challenge,
-            max_pdu=max_pdu,
-            padding=ChallengePadding.ZEROS if zero_padding else ChallengePadding.PKCS7,
-        )
-    )
+
+    def __init__(self, own_title: bytes, max_pdu: int) -> None:
+        self._own_title = own_title
+        self._max_pdu = max_pdu
+        self._kept: dict[tuple[int, str], tuple[MeterModel, MeterKeys, ClientSettings]] = {}
+
+    def of(self, meter_id: int, model: MeterModel, access: AssociationAccess, keys: MeterKeys) -> ClientSettings:
+        """The settings for one meter's ``access``. Raises as ``client_settings``."""
+        named = meter_id, access.name
+        kept = self._kept.pop(named, None)
+        if kept is None or kept[0] is not model or kept[1] != keys:
+            padded = Quirk.HLS_ZERO_PADDING in model.quirks
+            made = client_settings(
+                access, keys, own_title=self._own_title, max_pdu=self._max_pdu, zero_padding=padded
+            )
+            kept = model, keys, made
+        self._kept[named] = kept  # at the end: first in the dictionary is who was visited longest ago
+        if len(self._kept) > MAX_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return kept[2]

@@ -21,7 +21,7 @@ from bijlighar.dlms.limits import DEFAULT_MAX_PDU_OCTETS, MAX_COUNTER
 from bijlighar.dlms.model import AssociationAccess, MeterModel, Quirk
 from bijlighar.dlms.obis import Obis
 from bijlighar.dlms.xdlms import AttributeRef
-from bijlighar.headend.associating import PUBLIC, READER, SETTING, client_association, counts
+from bijlighar.headend.associating import PUBLIC, READER, SETTING, KeptSettings, begin, counts
 from bijlighar.headend.clock import Clock
 from bijlighar.headend.clocksetting import ClockLimits, ClockSetting, set_clock
 from bijlighar.headend.counters import CounterBook, Reserved
@@ -89,6 +89,7 @@ class Visitor:
         self._counters = counters
         self._clock = clock
         self._settings = settings
+        self._kept = KeptSettings(settings.own_title, settings.max_pdu)
         self._ledger = ledger
         self._draw = draw
         self._suspect: set[tuple[int, int]] = set()
@@ -133,7 +134,7 @@ class Visitor:
     async def _converse(self, errand: Errand, keys: MeterKeys, role: str, script: Script[T]) -> SessionEnd[T]:
         access = _access(errand.model, role)
         if not counts(access):
-            return await self._over_tcp(errand, self._association(errand.model, keys, role, None), script)
+            return await self._over_tcp(errand, self._association(errand, keys, role, None), script)
         named = (errand.meter.meter_id, access.client_address)
         reserved = await self._reserve(named)
         obis = None if Quirk.COUNTER_NOT_PUBLIC in errand.model.quirks else access.counter_obis
@@ -143,7 +144,7 @@ class Visitor:
                 script.close()
                 return _without_value(told)
             reserved = await self._in_ledger(self._counters.take_above, *named, told.value)
-        end = await self._over_tcp(errand, self._association(errand.model, keys, role, reserved), script)
+        end = await self._over_tcp(errand, self._association(errand, keys, role, reserved), script)
         self._counters.put_back(*named, reserved, end.next_counter)
         if end.opened:
             self._suspect.discard(named)
@@ -161,21 +162,15 @@ class Visitor:
 
     async def _ask_counter(self, errand: Errand, keys: MeterKeys, obis: Obis) -> SessionEnd[int]:
         """What the meter itself last accepted, read by the public client, unciphered."""
-        public = self._association(errand.model, keys, PUBLIC, None)
+        public = self._association(errand, keys, PUBLIC, None)
         return await self._over_tcp(errand, public, _read_counter(obis))
 
     def _association(
-        self, model: MeterModel, keys: MeterKeys, role: str, reserved: Reserved | None
+        self, errand: Errand, keys: MeterKeys, role: str, reserved: Reserved | None
     ) -> ClientAssociation:
-        return client_association(
-            _access(model, role),
-            keys,
-            own_title=self._settings.own_title,
-            reserved=reserved,
-            challenge=self._draw(_CHALLENGE_OCTETS),
-            max_pdu=self._settings.max_pdu,
-            zero_padding=Quirk.HLS_ZERO_PADDING in model.quirks,
-        )
+        model = errand.model
+        settings = self._kept.of(errand.meter.meter_id, model, _access(model, role), keys)
+        return begin(settings, reserved, self._draw(_CHALLENGE_OCTETS))
 
     async def _over_tcp(self, errand: Errand, association: ClientAssociation, script: Script[T]) -> SessionEnd[T]:
         meter = errand.meter

@@ -1,0 +1,70 @@
+"""Settings that serve every visit, and are made anew when keys or model change."""
+
+from dataclasses import replace
+
+import pytest
+
+from bijlighar.dlms.association import Ciphering
+from bijlighar.dlms.errors import LocalProtocolError
+from bijlighar.dlms.model import Quirk
+from bijlighar.dlms.security import ChallengePadding
+from bijlighar.headend import associating
+from bijlighar.headend.associating import READER, SETTING, KeptSettings, begin
+from bijlighar.headend.counters import Reserved
+
+from .fakes import KEYS, OWN_TITLE
+from .meters import D1
+
+ACCESS = D1.associations[READER]
+
+
+def kept(meter_id=1, model=D1, access=ACCESS, keys=KEYS, into=None):
+    into = into or KeptSettings(OWN_TITLE, 1024)
+    return into, into.of(meter_id, model, access, keys)
+
+
+def test_the_same_settings_serve_the_next_visit_and_keep_the_key_schedule():
+    into, first = kept()
+    again = kept(keys=replace(KEYS), into=into)[1]
+    assert again is first
+    assert again.own.suite is first.own.suite
+
+
+def test_other_keys_another_model_meter_or_association_have_settings_of_their_own():
+    into, first = kept()
+    new_keys = replace(KEYS, encryption_key=b"EncryptionKey002")
+    changed = kept(keys=new_keys, into=into)[1]
+    assert changed.own.encryption_key == b"EncryptionKey002"
+    assert kept(keys=new_keys, into=into)[1] is changed
+    padded = replace(D1, quirks=frozenset({Quirk.HLS_ZERO_PADDING}))
+    assert kept(model=padded, keys=new_keys, into=into)[1].padding is ChallengePadding.ZEROS
+    assert kept(meter_id=2, into=into)[1] is not first
+    assert kept(access=D1.associations[SETTING], into=into)[1].secret == KEYS.setting_secret
+
+
+def test_counters_and_challenge_are_those_of_the_visit():
+    settings = kept()[1]
+    first = begin(settings, Reserved(first=7, count=3, fresh=False), b"a" * 16)
+    second = begin(settings, Reserved(first=90, count=3, fresh=False), b"b" * 16)
+    first.open()
+    second.open()
+    assert (first.next_invocation_counter, second.next_invocation_counter) == (8, 91)
+
+
+def test_who_was_visited_longest_ago_is_let_go(monkeypatch):
+    monkeypatch.setattr(associating, "MAX_KEPT", 2)
+    into, first = kept(meter_id=1)
+    second = kept(meter_id=2, into=into)[1]
+    assert kept(meter_id=1, into=into)[1] is first
+    kept(meter_id=3, into=into)
+    assert kept(meter_id=1, into=into)[1] is first
+    assert kept(meter_id=2, into=into)[1] is not second
+
+
+def test_keys_that_are_missing_are_told_each_time_and_nothing_is_kept():
+    into = KeptSettings(OWN_TITLE, 1024)
+    assert ACCESS.ciphering is not Ciphering.NONE
+    for _ in range(2):
+        with pytest.raises(LocalProtocolError, match="encryption key"):
+            kept(keys=replace(KEYS, encryption_key=b""), into=into)
+    assert kept(into=into)[1].own.encryption_key == KEYS.encryption_key
