@@ -433,6 +433,7 @@ export const en = {
   'log.non-rollover': 'permanent',
   'log.nonrollover': 'permanent',
   'log.control': 'relay',
+  'log.status-word': 'status word',
   'trial.unit.days': '{value} days',
   'trial.unit.ms': '{value} ms',
   'trial.unit.s': '{value} s',

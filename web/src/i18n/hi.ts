@@ -432,6 +432,7 @@ export const hi: Dictionary = {
   'log.non-rollover': 'स्थायी',
   'log.nonrollover': 'स्थायी',
   'log.control': 'रिले',
+  'log.status-word': 'स्थिति शब्द',
   'trial.unit.days': '{value} दिन',
   'trial.unit.ms': '{value} ms',
   'trial.unit.s': '{value} से॰',
