@@ -87,12 +87,29 @@ def seeds() -> dict[str, list[bytes]]:
         "envelopes": [*plain_wire.sent, b"\x06\xe0\x81\x00\x01\x00\x00\x01\x00", bytes.fromhex("e60102abcdc001")],
         "forgeries": [*glo, push, bytes.fromhex(vectors["key_wrap"]["wrapped"])],
         "models": [model_text(name).encode() for name in model_names()],
+        "visits": [],
+        "probes": [],
+        "statuses": [b"\x09\x0c" + clock + b"\x04\x81\x80" + bytes(16) for clock in clocks],
         "clients": [],
         "servers": [],
         "strangers": [],
         "frames": [b"\x03\x01" + b"".join(others[-1].sent), b"\x05\x06" + b"".join(others[-1].answered)],
         "links": [bytes([which, 3]) + b"".join(plain_wire.sent) for which in (0, 4)],
     }
+    lies = [
+        b"",
+        b"\x01",
+        b"\x00\x00",
+        b"\x02\x00\x00\x01",
+        b"\x02\x00\x01\xff\x00\x02\x00",
+        b"\x03\x00\x09\x09\x05",
+    ]
+    for make in range(3):
+        for lie in lies:
+            for honest in (0, 1, 2, 5, 9):
+                told = bytes(honest) + b"".join(map(_piece, [lie, b"", lie, lie, lie]))
+                found["visits"].append(bytes([make, honest % 2]) + told)
+                found["probes"] += [bytes([make]) + told] if honest in (2, 9) else []
     for mode in (0x81, 0x82, 0x86, 0x01):
         for form in (0, 1, 3, 16, 19):
             for asked in range(4):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bijlighar.dlms.errors import RemoteProtocolError
 from fuzz.codec_targets import CODECS
+from fuzz.headend_targets import HEADEND
 from fuzz.machine_targets import MACHINES
 from fuzz.planted import greedy, planted, standing
 
@@ -26,4 +27,4 @@ def peers_fault_only(target: Target) -> Target:
     return judged
 
 
-TARGETS = {name: peers_fault_only(target) for name, target in {**CODECS, **MACHINES}.items()}
+TARGETS = {name: peers_fault_only(target) for name, target in {**CODECS, **MACHINES, **HEADEND}.items()}
