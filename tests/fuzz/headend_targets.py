@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 
@@ -32,6 +33,7 @@ from meterlab import identity
 from meterlab.lab import Lab, build, town_named
 from meterlab.makes import Share
 from meterlab.objects import Caller
+from meterlab.plans import ModelPlan
 
 _NOW_S = int(datetime(2026, 6, 11, 6, 47, 12, tzinfo=UTC).timestamp())
 _SEED, _METER = 7, 3
@@ -39,13 +41,19 @@ _MAKES = ("is15959-d1", "d2-18-columns", "d1-11-columns")
 _KEYS = MeterKeys(
     encryption_key=bytes(16), authentication_key=bytes(16), reader_secret=b"12345678", setting_secret=bytes(16)
 )
+_DEPTH = 20
 _MOST_QUESTIONS = 512
 """More than a visit or a probe asks: one that goes beyond has been led in a circle."""
 
 
 @cache
 def _lab(make: str) -> Lab:
-    return build(town_named("trial", _SEED, None, [Share(model=make)]), now_s=float(_NOW_S))
+    """A meter that keeps a few rows: what a fuzzer can change is among them."""
+    lab = build(town_named("trial", _SEED, None, [Share(model=make)]), now_s=float(_NOW_S))
+    model = load_model(make)
+    profiles = {name: replace(kept, depth=min(kept.depth, _DEPTH)) for name, kept in model.profiles.items()}
+    lab.objects._plans[make] = ModelPlan.of(replace(model, profiles=profiles))
+    return lab
 
 
 @cache

@@ -10,6 +10,8 @@ from fuzz.seeds import CORPUS, FUZZ, kept, seeds
 from fuzz.targets import TARGETS
 
 ROUNDS, SEED = 4, 20260611
+EVERY = {"probes": 8}
+"""A probe reads TOML and takes 50 ms: every eighth seed of it here, all of them under the fuzzer."""
 SEEDS = seeds()
 
 
@@ -30,7 +32,7 @@ def changed(octets, draw):
 def test_no_seed_and_no_change_of_one_breaks_a_target(name):
     draw = random.Random(f"{SEED} {name}")
     assert SEEDS[name]
-    for octets in SEEDS[name]:
+    for octets in SEEDS[name][:: EVERY.get(name, 1)]:
         TARGETS[name](octets)
         for _ in range(ROUNDS):
             TARGETS[name](changed(octets, draw))
