@@ -11,7 +11,7 @@ A clause is named by its standard and its service or class, not by a number that
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -118,8 +118,3 @@ async def _made(bench: Bench, check: Check) -> tuple[Finding, bool]:
 def _finding(bench: Bench, check: Check, verdict: Verdict, detail: str) -> Finding:
     exchanges = tuple(bench.record) if verdict is not Verdict.NOT_APPLICABLE else ()
     return Finding(name=check.name, clause=check.clause, verdict=verdict, detail=detail, exchanges=exchanges)
-
-
-def listed() -> Iterator[tuple[str, str]]:
-    """Name and clause of every check."""
-    return ((check.name, check.clause) for check in CHECKS)
