@@ -244,3 +244,28 @@ def test_a_protection_that_is_none_is_our_fault():
         material().suite.seal(int(SecurityControl.BROADCAST_KEY), PEER + bytes(4), b"")
     with pytest.raises(LocalProtocolError):
         SecureChannel(material(), PEER, 0x30, 0, 9).seal_glo(b"\x0f")
+
+
+@pytest.mark.parametrize("seal", ["seal_general", "seal_glo"])
+@pytest.mark.parametrize("size", [1, 0x6E, 0x6F, 0x70, 0xED, 0xEE, 0xEF, 0x3E2])
+def test_a_ciphered_apdu_is_opened_in_every_form_of_its_length_and_only_when_that_is_true(seal, size):
+    title = octets(VECTORS["server_title"])
+    sender = SecureChannel(material(), PEER, 0x30, 1, 10)
+    plain = (GET + bytes(size))[:size]
+    sealed = getattr(sender, seal)(plain)
+    at = 10 if seal == "seal_general" else 1
+    behind = at + (1 if sealed[at] < 0x80 else 1 + (sealed[at] & 0x7F))
+    length = len(sealed) - behind
+
+    def opened(told):
+        receiver = SecureChannel(material(PEER.hex()), title, 0x30, 1, 10)
+        return receiver.open(sealed[:at] + told + sealed[behind:])
+
+    forms = [
+        bytes([0x80 | width]) + length.to_bytes(width, "big") for width in (1, 2, 3) if length >> 8 * width == 0
+    ]
+    forms += [bytes([length])] if length < 0x80 else []
+    assert [opened(form) for form in forms] == [plain] * len(forms)
+    for form in forms:
+        with pytest.raises(Truncated):
+            opened(form[:-1] + bytes([form[-1] ^ 1]))

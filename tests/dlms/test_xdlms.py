@@ -33,6 +33,7 @@ from bijlighar.dlms.xdlms.get import (
     GetRequest,
     decode_get_request,
     decode_get_response,
+    split_block,
 )
 from bijlighar.dlms.xdlms.initiate import decode_initiate_request, decode_initiate_response
 from bijlighar.dlms.xdlms.results import decode_confirmed_service_error, decode_exception
@@ -229,3 +230,21 @@ def test_what_cannot_be_encoded_is_our_fault():
         decode_get_request(
             GetRequest(1, CLOCK_REF).encode()[:-1] + b"\x01\x02\x02\x04" + b"\x03\x01" * 0 + b"\x00" * 4
         )
+
+
+@pytest.mark.parametrize("size", [0, 1, 0x7F, 0x80, 0x81, 0xFF, 0x100, 0x101, 0x3E2])
+@pytest.mark.parametrize("width", [0, 1, 2, 3])
+def test_a_block_is_read_in_every_form_of_its_length_and_only_when_that_is_true(size, width):
+    piece = bytes(range(256))[-1::-1] * 4
+
+    def block(told):
+        length = bytes([told]) if not width else bytes([0x80 | width]) + told.to_bytes(width, "big")
+        return bytes((0xC4, 2, 0xC1, 1, 0, 0, 0, 9, 0)) + length + piece[:size]
+
+    most = (0x7F, 0xFF, 0xFFFF, 0xFFFFFF)[width]
+    if size <= most:
+        assert split_block(block(size)) == (True, 9, piece[:size])
+    for wrong in {size - 1, size + 1, size + 0x100} - {-1}:
+        if wrong <= most:
+            with pytest.raises(RemoteProtocolError):
+                split_block(block(wrong))

@@ -156,7 +156,8 @@ def _usual_challenge(apdu: bytes) -> Aare | None:
         or apdu[37:49] != _USUAL_MECHANISM
         or apdu[50:54] != b"\xaa\x12\x80\x10"
         or not 75 <= size < 0x82
-        or apdu[:2] + apdu[70:74] != bytes((AARE, size - 2, 0xBE, size - 72, 0x04, size - 74))
+        or (apdu[0] != AARE or apdu[1] != size - 2)
+        or (apdu[70] != 0xBE or apdu[71] != size - 72 or apdu[72] != 0x04 or apdu[73] != size - 74)
     ):
         return None
     return Aare(LN_CIPHERED_CONTEXT, 0, _PROOF_REQUIRED, apdu[29:37], apdu[49], apdu[54:70], apdu[74:])
@@ -188,7 +189,7 @@ def decode_release(apdu: bytes, tag: int) -> Release:
     """An RLRQ or RLRE, as ``tag`` tells. Raises Malformed, Truncated, TooLarge."""
     if apdu[2:6] == b"\x80\x01\x00\xbe" and apdu[0] == tag and 9 <= len(apdu) < 0x80:
         size = len(apdu) - 9  # the usual form: reason normal, then information
-        if apdu[1:2] + apdu[6:9] == bytes((size + 7, size + 2, 4, size)):
+        if apdu[1] == size + 7 and apdu[6] == size + 2 and apdu[7] == 0x04 and apdu[8] == size:
             return Release(0, apdu[9:])
     release = Release(reason=None)
     for field_tag, content in _fields(apdu, tag):

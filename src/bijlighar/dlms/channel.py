@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 from hmac import compare_digest
 from struct import Struct
+from typing import NoReturn
 
 from bijlighar.dlms.axdr import encode_length, read_length
 from bijlighar.dlms.errors import (
@@ -33,6 +34,8 @@ from bijlighar.dlms.security import (
     TAG_OF_FULL_TAG,
     UP_TO_TAG,
     SecurityMaterial,
+    check_hls_gmac,
+    hls_gmac,
     judge_control,
 )
 
@@ -63,10 +66,6 @@ HEADER_OCTETS = 5
 GENERAL_GLO_OVERHEAD = 2 + SYSTEM_TITLE_OCTETS + 3 + HEADER_OCTETS + TAG_OCTETS
 """Octets that ciphering adds at most to an APDU below 64 KiB."""
 _LENGTH_AT = 2 + SYSTEM_TITLE_OCTETS
-_SHORT_BODY_AT = _LENGTH_AT + 1
-
-_NOBODY: tuple[bytes, ...] = ()
-"""No APDU starts with any of these: the prefix while the peer's title is unknown."""
 _unpack_header = Struct(">BI").unpack_from
 
 
@@ -107,12 +106,11 @@ class SecureChannel:
         self.own_title = material.system_title
         self._ciphered_of, self._plain_of, self._head = _DEDICATED if dedicated else _GLOBAL
         self._own_prefix = self._head + material.system_title
-        self.peer_title = b""
-        self._peer_prefix: bytes | tuple[bytes, ...] = _NOBODY
-        if peer_title is not None:
-            self.learn_peer(peer_title)
+        self.peer_title = peer_title or b""
+        self._peer_prefix = self._head + peer_title if peer_title else None  # None: no APDU begins so
         self.next_counter = first_counter
-        self._end = min(first_counter + count, MAX_COUNTER + 1)
+        end = first_counter + count
+        self._end = end if end <= MAX_COUNTER else MAX_COUNTER + 1
         self.last_accepted = -1
 
     def learn_peer(self, title: bytes) -> None:
@@ -140,6 +138,14 @@ class SecureChannel:
         self.next_counter = counter + 1
         return counter
 
+    def prove(self, challenge: bytes) -> bytes:
+        """Our HLS-GMAC proof over the peer's ``challenge``; it takes a counter."""
+        return hls_gmac(self._suite, self.own_title, self.take_counter(), challenge)
+
+    def check_proof(self, proof: bytes, challenge: bytes) -> None:
+        """Raise NotAuthentic unless ``proof`` is the peer's over our ``challenge``."""
+        check_hls_gmac(self._suite, self.peer_title, challenge, proof)
+
     def seal_glo(self, apdu: bytes) -> bytes:
         """``apdu`` in its own glo- or ded-ciphered form."""
         tag = self._ciphered_of.get(apdu[0])
@@ -149,7 +155,14 @@ class SecureChannel:
 
     def seal_general(self, apdu: bytes) -> bytes:
         """``apdu`` within general-glo- or general-ded-ciphering, our title in front."""
-        return self._own_prefix + length_and_control(len(apdu), self._protection) + self.seal(apdu)
+        counter = self.next_counter
+        if self._protection != BOTH or counter >= self._end:
+            return self._own_prefix + length_and_control(len(apdu), self._protection) + self.seal(apdu)
+        self.next_counter = counter + 1  # from here as ``seal``, with a call less for nearly every request
+        count = counter.to_bytes(4, "big")
+        suite = self._suite
+        body = suite.encrypt(self.own_title + count, apdu, suite.aad_both)[UP_TO_TAG]
+        return self._own_prefix + length_and_control(len(apdu), BOTH) + count + body
 
     def seal(self, apdu: bytes) -> bytes:
         """Counter and body: what follows the security control."""
@@ -165,16 +178,19 @@ class SecureChannel:
 
     def open(self, apdu: bytes) -> bytes:
         """The plain APDU inside. Raises NotAuthentic, Replayed, Malformed, Truncated, SuiteNotSupported."""
-        general = apdu.startswith(self._peer_prefix)
-        held = len(apdu) - _SHORT_BODY_AT
-        if general and HEADER_OCTETS <= held < 0x80 and apdu[_LENGTH_AT] == held:  # as every short answer begins
-            offset = _SHORT_BODY_AT
-        elif (
-            general and held > 0xFF and apdu[10] == 0x82 and (apdu[11] << 8 | apdu[12]) == held - 2
-        ):  # as long ones
-            offset = _SHORT_BODY_AT + 2
+        general = apdu[:_LENGTH_AT] == self._peer_prefix
+        offset = _LENGTH_AT if general else 1
+        if not general and not (self.peer_title and apdu and apdu[0] in self._plain_of):
+            self._refuse_form(apdu)
+        held = len(apdu) - offset - 1
+        if HEADER_OCTETS <= held < 0x80 and apdu[offset] == held:  # as every short answer begins
+            offset += 1
+        elif held > 0xFF and apdu[offset] == 0x82 and apdu[offset + 1] << 8 | apdu[offset + 2] == held - 2:
+            offset += 3
+        elif held > 0x80 and apdu[offset] == 0x81 and apdu[offset + 1] == held - 1:
+            offset += 2
         else:
-            offset = check_length(apdu, _LENGTH_AT if general else self._judge_form(apdu))
+            offset = check_length(apdu, offset)
         control, counter = _unpack_header(apdu, offset)
         if counter <= self.last_accepted:
             raise Replayed(counter, self.last_accepted)
@@ -194,8 +210,8 @@ class SecureChannel:
         self.last_accepted = counter
         return plain
 
-    def _judge_form(self, apdu: bytes) -> int:
-        """Where the length of a glo- or ded-ciphered APDU stands; anything else is refused."""
+    def _refuse_form(self, apdu: bytes) -> NoReturn:
+        """Tell why ``apdu`` is none that the peer may send ciphered."""
         if not apdu:
             raise Malformed("nothing where a ciphered APDU should stand")
         if apdu[0] == self._head[0]:
@@ -204,9 +220,7 @@ class SecureChannel:
             raise NotSupported(f"{_BY_NAME[apdu[0]]} is not supported")
         if apdu[0] not in self._plain_of:
             raise NotAuthentic(f"APDU {apdu[0]:#04x} came unprotected, or in a form that is not supported")
-        if not self.peer_title:
-            raise NotAuthentic("a ciphered APDU before the peer told its system title")
-        return 1
+        raise NotAuthentic("a ciphered APDU before the peer told its system title")
 
 
 _GLOBAL = GLO_OF, PLAIN_OF, bytes((GENERAL_GLO, SYSTEM_TITLE_OCTETS))

@@ -170,8 +170,8 @@ def hls_aes(secret: bytes, challenge: bytes, padding: ChallengePadding = Challen
 
 def hls_gmac(suite: SuiteZero, title: bytes, counter: int, challenge: bytes) -> bytes:
     """The proof of mechanism 5: control 10h, counter, GMAC of the challenge. ``title`` is the prover's."""
-    head = b"\x10" + counter.to_bytes(4, "big")
-    return head + suite.tag(title + head[1:], challenge)
+    count = counter.to_bytes(4, "big")
+    return b"\x10" + count + suite.tag(title + count, challenge)
 
 
 def check_hls_gmac(suite: SuiteZero, title: bytes, challenge: bytes, proof: bytes) -> None:

@@ -34,7 +34,7 @@ from bijlighar.dlms.association.protection import Protection
 from bijlighar.dlms.association.questions import ActionQuestion, Question, SetQuestion
 from bijlighar.dlms.association.settings import ClientSettings, check_challenge
 from bijlighar.dlms.association.states import Move, Role, State, rows
-from bijlighar.dlms.association.terms import NOTHING_NEGOTIATED, terms_of
+from bijlighar.dlms.association.terms import NOTHING_NEGOTIATED
 from bijlighar.dlms.axdr import Data
 from bijlighar.dlms.channel import GENERAL_GLO, GLO_OF
 from bijlighar.dlms.errors import (
@@ -118,7 +118,8 @@ class ClientAssociation:
         self._channel = protection.channel
         self._seal, self._open = protection.seal, protection.open
         self._challenge = settings.challenge if challenge is None else challenge
-        check_challenge(settings.mechanism, self._challenge)
+        if ready.is_hls:
+            check_challenge(settings.mechanism, self._challenge)
         self._outgoing = link.outgoing
         self._question: Question | None = None
         self._invoke = 0
@@ -269,10 +270,9 @@ class ClientAssociation:
         ready, channel = self._prepared, self._channel
         challenged = ready.is_hls
         self._row = self._row[_CHALLENGE if challenged else _ACCEPT]
-        answer = negotiated(aare, self._settings, ready, channel, self._challenge)
-        self._terms = terms = terms_of(answer, self._settings, ciphered=ready.ciphered)
+        self._terms = terms = negotiated(aare, self._settings, ready, channel, self._challenge)
         if terms.general_blocks:
-            self.link.grant_blocks(answer.max_pdu)
+            self.link.grant_blocks(terms.max_pdu)
         if not challenged:
             return self._opened()
         self._row = self._row[_PROVE]
@@ -283,7 +283,9 @@ class ClientAssociation:
     def _opened(self) -> AssociationOpened:
         if self._settings.dedicated_key is not None:
             self._seal, self._open = self._protection.use_dedicated()
-        return AssociationOpened(self._protection.meter_title, self._terms.max_pdu, self._terms.conformance)
+        terms, channel = self._terms, self._channel
+        title = self._protection.meter_title if channel is None else channel.peer_title
+        return AssociationOpened(title, terms.max_pdu, terms.conformance)
 
     def _on_proof(self, answer: ActionAnswer) -> ClientEvent:
         if answer.result != 0 or answer.value is None:
@@ -348,7 +350,8 @@ class ClientAssociation:
         if self._row is not _PROVING_ROW:
             return self._on_answer(apdu)
         answer = decode_action_response(apdu)
-        self._check_invoke(answer.invoke)
+        if (answer.invoke ^ self._invoke) & 0x0F:
+            self._check_invoke(answer.invoke)
         if not isinstance(answer, ActionAnswer):
             raise Malformed("a proof comes in one piece")
         return self._on_proof(answer)

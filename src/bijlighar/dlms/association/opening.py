@@ -9,6 +9,7 @@ from bijlighar.dlms.association.events import AssociationRefused
 from bijlighar.dlms.association.prepared import Prepared
 from bijlighar.dlms.association.proofs import octet_string, proof_value
 from bijlighar.dlms.association.settings import ClientSettings, Mechanism
+from bijlighar.dlms.association.terms import Terms, terms_of
 from bijlighar.dlms.channel import SecureChannel
 from bijlighar.dlms.errors import LocalProtocolError, Malformed, NotAuthentic
 from bijlighar.dlms.obis import Obis
@@ -16,13 +17,10 @@ from bijlighar.dlms.security import (
     MAX_CHALLENGE_OCTETS,
     MIN_CHALLENGE_OCTETS,
     SYSTEM_TITLE_OCTETS,
-    check_hls_gmac,
     hls_aes,
-    hls_gmac,
 )
-from bijlighar.dlms.xdlms import InitiateResponse, MethodRef
+from bijlighar.dlms.xdlms import MethodRef
 from bijlighar.dlms.xdlms.action import encode_action
-from bijlighar.dlms.xdlms.initiate import decode_initiate_response
 from bijlighar.dlms.xdlms.results import (
     CONFIRMED_SERVICE_ERROR,
     ConfirmedServiceError,
@@ -56,8 +54,8 @@ def proof_refused() -> AssociationRefused:
 
 def negotiated(
     aare: Aare, settings: ClientSettings, ready: Prepared, channel: SecureChannel | None, own_challenge: bytes
-) -> InitiateResponse:
-    """Judge an accepting AARE. Raises NotAuthentic, Replayed, Malformed, Truncated."""
+) -> Terms:
+    """Judge an accepting AARE; what it agrees to. Raises NotAuthentic, Replayed, Malformed, Truncated."""
     if aare.context != ready.context:
         raise NotAuthentic(f"the meter answered in application context {aare.context}")
     _judge_title(aare.responding_title, settings.meter_title, channel)
@@ -68,7 +66,7 @@ def negotiated(
         raise Malformed("an accepting AARE without an InitiateResponse")
     if ready.ciphered and channel is not None:
         information = channel.open(information)
-    return decode_initiate_response(information)
+    return terms_of(information, ready.ciphered, settings.general_blocks is not None)
 
 
 def _judge_title(title: bytes | None, expected: bytes | None, channel: SecureChannel | None) -> None:
@@ -84,7 +82,8 @@ def _judge_title(title: bytes | None, expected: bytes | None, channel: SecureCha
         raise NotAuthentic("the meter did not tell its system title")
     if title == channel.own_title:
         raise NotAuthentic("the meter uses our own system title")
-    channel.learn_peer(title)
+    if title != channel.peer_title:
+        channel.learn_peer(title)
 
 
 def _judge_challenge(aare: Aare, mechanism: int, own_challenge: bytes) -> None:
@@ -101,8 +100,8 @@ def proof(challenge: bytes, settings: ClientSettings, channel: SecureChannel | N
     """The ACTION that carries our proof over the meter's challenge."""
     if settings.mechanism is _HLS_AES:
         octets = hls_aes(settings.secret or b"", challenge, settings.padding)
-    elif channel is not None and settings.own is not None:
-        octets = hls_gmac(settings.own.suite, channel.own_title, channel.take_counter(), challenge)
+    elif channel is not None:
+        octets = channel.prove(challenge)
     else:
         raise LocalProtocolError("mechanism 5 needs keys")
     return encode_action(invoke, _REPLY_TO_HLS, proof_value(octets))
@@ -116,7 +115,7 @@ def check_proof(
     if settings.mechanism is _HLS_AES:
         if not compare_digest(hls_aes(settings.secret or b"", own_challenge, settings.padding), octets):
             raise NotAuthentic("the meter's proof is wrong")
-    elif channel is not None and settings.own is not None:
-        check_hls_gmac(settings.own.suite, channel.peer_title, own_challenge, octets)
+    elif channel is not None:
+        channel.check_proof(octets, own_challenge)
     else:
         raise LocalProtocolError("mechanism 5 needs keys")

@@ -15,6 +15,9 @@ def proof_value(proof: bytes) -> bytes:
 
 def octet_string(value: bytes) -> bytes:
     """The content of an octet-string that fills ``value``. Raises Malformed, Truncated."""
+    size = len(value) - 2
+    if 0 <= size < 0x80 and value[0] == _OCTET_STRING and value[1] == size:  # as every proof comes
+        return value[2:]
     if not value or value[0] != _OCTET_STRING:
         raise Malformed("a proof is an octet-string")
     length, offset = read_length(value, 1)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bijlighar.dlms.association.settings import ClientSettings
 from bijlighar.dlms.channel import GENERAL_GLO_OVERHEAD
 from bijlighar.dlms.errors import LocalProtocolError
 from bijlighar.dlms.limits import MAX_FRAME_OCTETS, MAX_VALUE_OCTETS
-from bijlighar.dlms.xdlms import Conformance, InitiateResponse
+from bijlighar.dlms.xdlms import Conformance
+from bijlighar.dlms.xdlms.initiate import decode_initiate_response
 
 _MULTIPLE_REFERENCES = int(Conformance.MULTIPLE_REFERENCES)
 _GENERAL_BLOCK_TRANSFER = int(Conformance.GENERAL_BLOCK_TRANSFER)
 _KEPT = 256
-"""Terms kept: all meters of a make answer alike."""
+"""Terms kept, each under at most 15 octets: all meters of a make answer alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,11 @@ NOTHING_NEGOTIATED = Terms(MAX_FRAME_OCTETS, 0)
 """Before the association stands."""
 
 
-def terms_of(answer: InitiateResponse, settings: ClientSettings, *, ciphered: bool) -> Terms:
-    """What follows from the meter's InitiateResponse."""
-    return _terms(answer.max_pdu, answer.conformance, ciphered, settings.general_blocks is not None)
-
-
 @lru_cache(maxsize=_KEPT)
-def _terms(max_pdu: int, conformance: int, ciphered: bool, blocks_wanted: bool) -> Terms:
+def terms_of(response: bytes, ciphered: bool, blocks_wanted: bool) -> Terms:
+    """What follows from the octets of the meter's InitiateResponse. Raises Malformed, Truncated."""
+    answer = decode_initiate_response(response)
+    max_pdu, conformance = answer.max_pdu, answer.conformance
     if blocks_wanted and conformance & _GENERAL_BLOCK_TRANSFER:
         return Terms(MAX_VALUE_OCTETS, conformance, max_pdu, general_blocks=True)
     octets = MAX_FRAME_OCTETS

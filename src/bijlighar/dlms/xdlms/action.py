@@ -21,6 +21,7 @@ from bijlighar.dlms.xdlms.set_attribute import decode_values
 ACTION_REQUEST, ACTION_RESPONSE = 0xC3, 0xC7
 _NEXT, _LIST, _FIRST_BLOCK, _LIST_FIRST_BLOCK, _BLOCK = 2, 3, 4, 5, 6
 _ANSWER_BLOCK, _LIST_DONE, _TAKEN = 2, 3, 4
+_SUCCESS = ActionResult.SUCCESS
 HEAD_OCTETS: Final = 3
 """Tag, choice and invoke-id."""
 
@@ -224,6 +225,8 @@ def decode_answer(invoke: int, octets: bytes, offset: int) -> ActionAnswer:
     size = len(octets) - offset
     if size < 2:
         raise Truncated("an action's answer ends within its head")
+    if size > 3 and octets[offset : offset + 3] == b"\x00\x01\x00":  # success with a value, as of every proof
+        return ActionAnswer(invoke, _SUCCESS, octets[offset + 3 :])
     result = named(ActionResult, octets[offset])
     flag = octets[offset + 1]
     if flag == 0 and size == 2:

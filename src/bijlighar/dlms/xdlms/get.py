@@ -27,7 +27,7 @@ BLOCK_OVERHEAD = 12
 _BLOCK = Struct(">BBBBIB")
 _unpack_block = Struct(">3xBIB").unpack_from
 _unpack_usual_block = Struct(">3xBIHH").unpack_from
-_DATA_OF_TWO_LENGTH_OCTETS = 0x0082
+_DATA_OF_ONE_LENGTH_OCTET, _DATA_OF_TWO_LENGTH_OCTETS = 0x0081, 0x0082
 _NEXT = Struct(">BBBI")
 
 
@@ -47,7 +47,7 @@ class GetRequest:
 def encode_get(invoke: int, ref: AttributeRef, selection: Selection | None) -> bytes:
     """The octets of a GetRequest."""
     head = bytes((GET_REQUEST, NORMAL, invoke)) + ref.encode()
-    return head + (b"\x00" if selection is None else b"\x01" + selection.encode())
+    return head + b"\x00" if selection is None else head + b"\x01" + selection.encode()
 
 
 Asked: TypeAlias = tuple[AttributeRef, Selection | None]
@@ -235,6 +235,8 @@ def split_block(apdu: bytes) -> tuple[bool, int, bytes | DataAccessResult]:
         last, number, form, length = _unpack_usual_block(apdu)
         if form == _DATA_OF_TWO_LENGTH_OCTETS and length == size:  # the form of every long block
             return last != 0, number, apdu[BLOCK_OVERHEAD:]
+        if form == _DATA_OF_ONE_LENGTH_OCTET and length >> 8 == size + 1:  # of a last block of middle size
+            return last != 0, number, apdu[BLOCK_OVERHEAD - 1 :]
     try:
         last, number, failed = _unpack_block(apdu)
     except struct_error:
