@@ -22,10 +22,10 @@ SPARE_S = 60
 """More than the driver needs to load and instrument the decoders on a busy machine, and to give up a hang."""
 
 
-def fuzzed(name, seconds, folder):
+def fuzzed(name, seconds, folder, *options):
     """The driver's status and words, and what it found."""
     done = subprocess.run(
-        [sys.executable, "-m", "fuzz.driver", name, str(seconds), str(folder)],
+        [sys.executable, "-m", "fuzz.driver", name, str(seconds), str(folder), *options],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(FUZZ.parent), str(FUZZ.parents[1] / "src")])},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -54,7 +54,7 @@ def test_a_planted_defect_is_found(tmp_path):
 
 
 def test_a_hang_is_found(tmp_path):
-    status, words, _ = fuzzed("standing", 20, tmp_path)
+    status, words, _ = fuzzed("standing", 20, tmp_path, "-timeout=2")
     assert status != 0
     assert "timeout" in words
 
