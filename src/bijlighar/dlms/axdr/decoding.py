@@ -155,10 +155,7 @@ def _compact_elements(reader: _Reader, depth: int) -> tuple[Data, ...]:
         raise Truncated(f"{size} octets of a compact-array were announced, fewer are there")
     elements = []
     while reader.offset < end:
-        before = reader.offset
-        elements.append(_contents(reader, description))
-        if reader.offset == before:
-            raise Malformed("the elements of a compact-array consume no octets")
+        elements.append(_consuming(reader, description))
     if reader.offset != end:
         raise Malformed("the last element of a compact-array reaches beyond it")
     return tuple(elements)
@@ -187,5 +184,14 @@ def _contents(reader: _Reader, description: _Description) -> Data:
         return Data(tag, tuple([_contents(reader, element) for element in inner]))
     if tag is Tag.ARRAY:
         reader.spend()
-        return Data(tag, tuple([_contents(reader, inner[0]) for _ in range(count)]))
+        return Data(tag, tuple([_consuming(reader, inner[0]) for _ in range(count)]))
     return reader.scalar(tag)
+
+
+def _consuming(reader: _Reader, description: _Description) -> Data:
+    """Contents that take at least an octet: 65,535 of those that take none would fit into nothing."""
+    before = reader.offset
+    data = _contents(reader, description)
+    if reader.offset == before:
+        raise Malformed("the elements of a compact-array consume no octets")
+    return data

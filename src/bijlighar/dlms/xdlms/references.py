@@ -173,15 +173,26 @@ def _column(data: Data) -> ColumnRef:
     class_id, name, attribute, index = _elements(data, 4)
     if not isinstance(name.value, bytes):
         raise Malformed("a column's logical name is no octet-string")
-    return ColumnRef(_integer(class_id), Obis.from_octets(name.value), _integer(attribute), _integer(index))
+    return ColumnRef(
+        _integer(class_id, _LONG), Obis.from_octets(name.value), _integer(attribute, _BYTE), _integer(index, _LONG)
+    )
 
 
 def _entries(elements: tuple[Data, ...]) -> EntrySelection:
-    first, last, first_column, last_column = [_integer(element) for element in elements]
-    return EntrySelection(first=first, last=last, first_column=first_column, last_column=last_column)
+    first, last, first_column, last_column = elements
+    return EntrySelection(
+        first=_integer(first, _DOUBLE_LONG),
+        last=_integer(last, _DOUBLE_LONG),
+        first_column=_integer(first_column, _LONG),
+        last_column=_integer(last_column, _LONG),
+    )
 
 
-def _integer(data: Data) -> int:
-    if not isinstance(data.value, int) or data.value < 0:
-        raise Malformed("a number was expected")
+_BYTE, _LONG, _DOUBLE_LONG = 0x7F, 0xFFFF, 0xFFFF_FFFF
+"""The largest attribute index (integer), class or column (long-unsigned) and entry (double-long-unsigned)."""
+
+
+def _integer(data: Data, most: int) -> int:
+    if not isinstance(data.value, int) or not 0 <= data.value <= most:
+        raise Malformed(f"a number from 0 to {most} was expected")
     return data.value
