@@ -371,8 +371,10 @@ def test_lag_tells_how_far_behind_the_schedule_is():
     uvloop.run(main())
 
 
-def _breaks(settings):
-    raise RuntimeError(f"a fault with {settings} in its message and secrets in the variables around it")
+def _breaks(settings, **visit):
+    raise RuntimeError(
+        f"a fault with {settings} and {visit} in its message and secrets in the variables around it"
+    )
 
 
 def test_no_log_line_holds_a_key(capsys, monkeypatch):
