@@ -40,9 +40,9 @@ def trial_of_days(town: Town, days: float) -> Scorecard:
     )
     assert len(trial.meters) == 11
     town.start_headend()
-    town.run_until(lambda: town.now() >= JUNE_3 + days * DAY, within_s=240)
+    town.run_until(lambda: town.now() >= JUNE_3 + days * DAY, within_s=300)
     request_check(town.records, trial, asked_by="meera", now_ms=int(town.now() * 1000))
-    town.run_until(lambda: _state(town) is JobState.DONE, within_s=60)
+    town.run_until(lambda: _state(town) is JobState.DONE, within_s=300)
     card = current_scorecard(town.records, town.now())
     assert card is not None
     return card
