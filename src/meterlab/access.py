@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 
 from bijlighar.dlms.association import Mechanism, ServerAccess, ServerAssociation, ServerSettings
+from bijlighar.dlms.hdlc import HdlcSettings
 from bijlighar.dlms.model import AssociationAccess
 from bijlighar.dlms.security import CHALLENGE_OCTETS, SecurityMaterial
 from meterlab import identity
@@ -20,12 +22,23 @@ NOBODY = "nobody"
 def server_settings(lab: Lab, meter: int, client_address: int) -> ServerSettings:
     """The meter's side of its next association with one client, with a fresh challenge."""
     access = lab.objects.plan(meter).clients.get(client_address)
-    accesses = {} if access is None else {client_address: _access(lab, meter, access)}
+    return _settings(lab, meter, [] if access is None else [access], None)
+
+
+def hdlc_settings(lab: Lab, meter: int, hdlc: HdlcSettings) -> ServerSettings:
+    """The same over HDLC, for whichever client calls: a link may outlive associations of several."""
+    return _settings(lab, meter, lab.objects.plan(meter).clients.values(), hdlc)
+
+
+def _settings(
+    lab: Lab, meter: int, clients: Iterable[AssociationAccess], hdlc: HdlcSettings | None
+) -> ServerSettings:
     return ServerSettings(
-        accesses=accesses,
+        accesses={access.client_address: _access(lab, meter, access) for access in clients},
         challenge=secrets.token_bytes(CHALLENGE_OCTETS),
         invocation_counter=int(lab.state.sent[meter]),
         max_pdu=MAX_PDU_OCTETS,
+        hdlc=hdlc,
     )
 
 

@@ -18,6 +18,7 @@ import uvloop
 from bijlighar.headend.clock import Clock, TornClock, TownClock
 from meterlab import makes, registry, scenes, truth
 from meterlab.exchange import DEFAULT_IDLE_S, DEFAULT_MOST_CONNECTIONS, Exchange
+from meterlab.framing import Framing, hdlc_of
 from meterlab.identity import serial
 from meterlab.lab import Lab, UnknownTown, build, town_named
 from meterlab.makes import WrongShare
@@ -131,6 +132,7 @@ def serve_command(
     idle: Annotated[
         float, typer.Option(min=1, help="Seconds after which a silent client is dropped.")
     ] = DEFAULT_IDLE_S,
+    framing: Annotated[Framing, typer.Option(help="What carries the meters' answers.")] = Framing.WRAPPER,
     max_connections: Annotated[int, typer.Option(min=1, help="Connections at a time.")] = DEFAULT_MOST_CONNECTIONS,
 ) -> None:
     """Answer for every meter; the help shown to people is built above, with the scenes in it."""
@@ -141,7 +143,13 @@ def serve_command(
         sock = listener(port)
     except (_Wrong, UnknownTown, WrongShare, UnknownScene, PortTaken) as fault:
         raise _refuse(fault) from None
-    exchange = Exchange(lab=lab, clock=chosen, idle_s=idle, most_connections=descriptors_for(max_connections))
+    exchange = Exchange(
+        lab=lab,
+        clock=chosen,
+        idle_s=idle,
+        most_connections=descriptors_for(max_connections),
+        hdlc=hdlc_of(framing),
+    )
 
     def ready(bound: int) -> None:
         _write_files(lab.town, bound, keys_out, registry_out)

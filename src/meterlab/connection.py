@@ -9,7 +9,7 @@ import structlog
 
 from bijlighar.dlms.association import NEED_DATA, ServerAssociation, ServerEvent, State
 from bijlighar.dlms.errors import ProtocolError
-from meterlab.access import WRAPPER_HEADER_OCTETS, caller_of, keep_counters, server_settings
+from meterlab.access import WRAPPER_HEADER_OCTETS, caller_of, hdlc_settings, keep_counters, server_settings
 from meterlab.answering import answer
 from meterlab.conduct import WELL_BEHAVED
 from meterlab.outbox import Outbox
@@ -145,7 +145,7 @@ class MeterConnection(asyncio.Protocol):
         association = self._association
         if association is None:
             data, self._early = self._early + data, b""
-            if len(data) < WRAPPER_HEADER_OCTETS:
+            if self._exchange.hdlc is None and len(data) < WRAPPER_HEADER_OCTETS:
                 self._early = data
                 return
             association = self._opened_by(data, meter)
@@ -164,14 +164,25 @@ class MeterConnection(asyncio.Protocol):
         if octets:
             outbox.send(octets, ciphered=association.last_accepted_counter >= 0, last=False)
         if association.state is State.CLOSED:
-            self._keep_counters()
-            self._association = None
+            self._closed(association, meter)
 
     def _opened_by(self, data: bytes, meter: int) -> ServerAssociation:
         """The machine for the client that speaks first; it alone can associate until it has released."""
-        settings = server_settings(self._exchange.lab, meter, caller_of(data))
+        lab, hdlc = self._exchange.lab, self._exchange.hdlc
+        settings = (
+            server_settings(lab, meter, caller_of(data)) if hdlc is None else hdlc_settings(lab, meter, hdlc)
+        )
         self._association = ServerAssociation(settings)
         return self._association
+
+    def _closed(self, association: ServerAssociation, meter: int) -> None:
+        """Ready for the next association; an HDLC link stands until the client takes leave of it."""
+        self._keep_counters()
+        hdlc = self._exchange.hdlc
+        if hdlc is None:
+            self._association = None
+        else:
+            association.start_next_association(hdlc_settings(self._exchange.lab, meter, hdlc))
 
     def _answer(self, association: ServerAssociation, meter: int, event: ServerEvent) -> None:
         self._keep_counters()

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from bijlighar.dlms.hdlc import HdlcSettings
 from bijlighar.headend.clock import Clock
 from meterlab.lab import Lab
 
@@ -38,12 +39,13 @@ class Tally:
 
 @dataclass(eq=False, kw_only=True)
 class Exchange:
-    """The lab, its clock, which meters are busy and which connections are open."""
+    """The lab, its clock, which meters are busy and which connections are open. ``hdlc`` None = TCP wrapper."""
 
     lab: Lab
     clock: Clock
     idle_s: float = DEFAULT_IDLE_S
     most_connections: int = DEFAULT_MOST_CONNECTIONS
+    hdlc: HdlcSettings | None = None
     busy: set[int] = field(default_factory=set)
     open: set[MeterConnection] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
