@@ -104,15 +104,31 @@ class Session(asyncio.Protocol, Generic[T]):
         if self.ended.done():
             self._transport.abort()
             return
-        self._guarded(self._association.open)
+        try:
+            self._association.open()
+            self._flush()
+        except Exception as error:  # noqa: BLE001 (an event loop callback must hand its error on, not lose it)
+            self._fail(error)
         self._watch()
 
     def data_received(self, data: bytes) -> None:
         """Feed the association and act on its events."""
-        if self.ended.done():
+        ended = self.ended.done
+        if ended():
             return
         self._received += len(data)
-        self._guarded(self._take, data)
+        association = self._association
+        try:
+            association.receive_data(data)
+            while (event := association.next_event()) is not NEED_DATA:
+                handle = self._ON.get(type(event))
+                if handle is not None:
+                    handle(self, event)
+                    if ended():
+                        return
+            self._flush()
+        except Exception as error:  # noqa: BLE001 (an event loop callback must hand its error on, not lose it)
+            self._fail(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The other side, or the network, closed."""
@@ -123,16 +139,6 @@ class Session(asyncio.Protocol, Generic[T]):
             self.finish(Outcome.RESET, f"connection lost {self._stage()}{cause}")
 
     # What the association tells
-
-    def _take(self, data: bytes) -> None:
-        self._association.receive_data(data)
-        while not self.ended.done():
-            event = self._association.next_event()
-            if event is NEED_DATA:
-                return
-            handle = self._ON.get(type(event))
-            if handle is not None:
-                handle(self, event)
 
     def _on_opened(self, event: AssociationOpened) -> None:
         found = event.meter_title or None
@@ -237,22 +243,19 @@ class Session(asyncio.Protocol, Generic[T]):
     def _stage(self) -> str:
         return f"at {_named(self._request)}" if self._request is not None else "while associating"
 
-    def _guarded(self, act: Callable[..., None], *arguments: object) -> None:
-        """Do one step; whatever it raises ends the session with its cause, or with the error itself."""
-        try:
-            act(*arguments)
-            self._flush()
-        except (NotAuthentic, Replayed) as error:
+    def _fail(self, error: Exception) -> None:
+        """What a step raised ends the session with its cause, or with the error itself."""
+        if isinstance(error, NotAuthentic | Replayed):
             self._not_authentic(error)
-        except RemoteProtocolError as error:
+        elif isinstance(error, RemoteProtocolError):
             self.finish(Outcome.PROTOCOL, f"{type(error).__name__}: {error.reason} {self._stage()}")
-        except WrongMeter as error:
+        elif isinstance(error, WrongMeter):
             self.finish(Outcome.WRONG_METER, str(error))
-        except ReadRefused as error:
+        elif isinstance(error, ReadRefused):
             self.finish(Outcome.INCOMPLETE, str(error))
-        except CountersSpent as error:
+        elif isinstance(error, CountersSpent):
             self.finish(Outcome.INCOMPLETE, error.reason)
-        except Exception as error:  # noqa: BLE001 (an event loop callback must hand its error on, not lose it)
+        else:
             self._end(error=error)
 
     def _not_authentic(self, error: NotAuthentic | Replayed) -> None:
@@ -265,8 +268,9 @@ class Session(asyncio.Protocol, Generic[T]):
 
     def _flush(self) -> None:
         octets = self._association.data_to_send()
-        if octets and self._transport is not None and not self.ended.done():
-            self._transport.write(octets)
+        transport = self._transport
+        if octets and transport is not None:
+            transport.write(octets)
             self._sent += len(octets)
             self._received_before = self._received
             self._answer_due = self._loop.time() + self._limits.answer_s
