@@ -39,9 +39,14 @@ class Conversation:
         return event.data()
 
     def release(self) -> ClientEvent:
-        """How the meter answered the release."""
+        """How the meter answered the release; an HDLC link is then taken down too."""
         self.association.release()
-        return self._event()
+        event = self._event()
+        while octets := self.association.data_to_send():
+            self._line.sendall(octets)
+            self.association.receive_data(self._line.recv(4096))
+            assert self.association.next_event() is NEED_DATA
+        return event
 
     def _event(self) -> ClientEvent:
         while (event := self.association.next_event()) is NEED_DATA:

@@ -134,8 +134,13 @@ def objects(rows: int, now: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def description(*, rows: int = 48, now: datetime = FIRST_DAY + timedelta(days=1), counter: str) -> dict[str, Any]:
-    """The meter, for the process that serves it; ``counter`` is where it shows its invocation counter."""
+def description(
+    *, rows: int = 48, now: datetime = FIRST_DAY + timedelta(days=1), counter: str, hdlc_window: int = 0
+) -> dict[str, Any]:
+    """The meter, for the process that serves it; ``counter`` is where it shows its invocation counter.
+
+    ``hdlc_window`` 0 = TCP wrapper, else HDLC over TCP with so many frames before an answer.
+    """
     clients = [
         {"address": PUBLIC, "mechanism": 0, "secret": "", "ciphered": False},
         {"address": READER, "mechanism": LLS, "secret": PASSWORD.hex(), "ciphered": True},
@@ -150,6 +155,7 @@ def description(*, rows: int = 48, now: datetime = FIRST_DAY + timedelta(days=1)
         "authentication_key": AUTHENTICATION_KEY.hex(),
         "max_pdu": MAX_PDU_OCTETS,
         "counter": counter,
+        "hdlc_window": hdlc_window,
         "clients": clients,
         "objects": objects(rows, now),
     }

@@ -6,7 +6,7 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,6 +77,7 @@ class VirtualTown:
     meters: dict[str, dict[str, str]]
     keys: dict[str, dict[str, str]]
     arguments: tuple[str, ...]
+    framing: str = "wrapper"
 
     def truth(self, serial: str, kind: str, *more: str) -> list[dict[str, Any]]:
         """What the meter holds, told by the town without any protocol."""
@@ -88,10 +89,14 @@ class VirtualTown:
 
 
 @contextmanager
-def virtual_town(folder: Path, start: str) -> Iterator[VirtualTown]:
-    """`meterlab serve` for the trial, its clock stopped at ``start``."""
-    registry, arguments = folder / "registry", ("--town", "trial", "--seed", "7", "--start", start)
+def virtual_town(
+    folder: Path, start: str, *, models: Sequence[str] = (), framing: str = "wrapper"
+) -> Iterator[VirtualTown]:
+    """`meterlab serve` for the trial, its clock stopped at ``start``; homes of ``models`` if any are named."""
+    makes = [word for model in models for word in ("--model", model)]
+    registry, arguments = folder / "registry", ("--town", "trial", "--seed", "7", "--start", start, *makes)
     command = [METERLAB, "serve", *arguments, "--speed", "0", "--port", "0", "--registry-out", str(registry)]
+    command += ["--framing", framing]
     with (folder / "meterlab.log").open("w") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
@@ -104,6 +109,7 @@ def virtual_town(folder: Path, start: str) -> Iterator[VirtualTown]:
             meters=_by_serial(registry / "meters.csv"),
             keys=_by_serial(registry / "keys.csv"),
             arguments=arguments,
+            framing=framing,
         )
     finally:
         process.terminate()
@@ -117,16 +123,25 @@ def _by_serial(file: Path) -> dict[str, dict[str, str]]:
 
 def gurux_reads(wanted: dict[str, Any], folder: Path) -> dict[str, Any]:
     """What the gurux-dlms client reads from one meter. Raises RuntimeError with its own words when it fails."""
+    return _client_reads("gurux_client.py", wanted, folder)
+
+
+def pydlms_reads(wanted: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """What the client of pydlms-client reads from one meter. Raises RuntimeError with its own words."""
+    return _client_reads("pydlms_client.py", wanted, folder)
+
+
+def _client_reads(program: str, wanted: dict[str, Any], folder: Path) -> dict[str, Any]:
     file = folder / "read.json"
     file.write_text(json.dumps(wanted))
     done = subprocess.run(
-        [_python(), str(PEERS / "gurux_client.py"), str(file)],
+        [_python(), str(PEERS / program), str(file)],
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"gurux: {done.stderr[-2000:]}")
+        raise RuntimeError(f"{program}: {done.stderr[-2000:]}")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result

@@ -6,6 +6,7 @@ import pytest
 
 from bijlighar.dlms.association import AssociationOpened, Ciphering, ClientSettings, Mechanism
 from bijlighar.dlms.clock import DeviationSign, encode_instant
+from bijlighar.dlms.hdlc import HdlcSettings
 from bijlighar.dlms.obis import Obis
 from bijlighar.dlms.security import SecurityMaterial
 from bijlighar.dlms.xdlms import AttributeRef, RangeSelection
@@ -40,7 +41,8 @@ def serial_of(town, number):
 def counter_of(town, number, client_address):
     """The meter's own counter, read by our public client; gurux goes on from there."""
     meter = town.meters[serial_of(town, number)]
-    with conversation(ClientSettings(client_address=PUBLIC), town.port, meter["host"]) as line:
+    hdlc = HdlcSettings() if town.framing == "hdlc" else None
+    with conversation(ClientSettings(client_address=PUBLIC, hdlc=hdlc), town.port, meter["host"]) as line:
         assert isinstance(line.open(), AssociationOpened)
         counter = line.value(AttributeRef(1, Obis.parse(COUNTER_OF[client_address]), 2)).value
         line.release()

@@ -38,8 +38,12 @@ class Line:
             1,
             Authentication(wanted["mechanism"]),
             bytes.fromhex(wanted["secret"]) or None,
-            InterfaceType.WRAPPER,
+            InterfaceType.HDLC if wanted.get("hdlc") else InterfaceType.WRAPPER,
         )
+        if wanted.get("hdlc"):
+            line = self.client.hdlcSettings
+            line.maxInfoTX = line.maxInfoRX = wanted["hdlc"]["octets"]
+            line.windowSizeTX = line.windowSizeRX = wanted["hdlc"]["window"]
         if wanted["ciphered"]:
             ciphering = self.client.ciphering
             ciphering.security = Security.AUTHENTICATION_ENCRYPTION
@@ -74,7 +78,9 @@ class Line:
                 return
 
     def open(self):
-        """Associate; with a high level of security prove each other's knowledge."""
+        """Link, if there is one; associate; with a high level of security prove each other's knowledge."""
+        if snrm := self.client.snrmRequest():
+            self.client.parseUAResponse(self.ask(snrm).data)
         reply = self.ask(self.client.aarqRequest())
         self.client.parseAareResponse(reply.data)
         if self.client.authentication > Authentication.LOW:
@@ -87,8 +93,10 @@ class Line:
         return self.client.updateValue(target, attribute, reply.value)
 
     def close(self):
-        """Release and leave."""
+        """Release, take leave of the link, and go."""
         self.ask(self.client.releaseRequest())
+        if disc := self.client.disconnectRequest():
+            self.ask(disc)
         self.socket.close()
 
 

@@ -91,7 +91,8 @@ def meter_of(wanted):
 def main():
     """Serve until the starter goes away."""
     wanted = json.loads(Path(sys.argv[1]).read_text())
-    server = serve(meter_of(wanted), wanted["host"], wanted["port"])
+    window = wanted["hdlc_window"]
+    server = serve(meter_of(wanted), wanted["host"], wanted["port"], hdlc=window > 0, hdlc_window=max(window, 1))
     report({"port": server.server_address[1]})
     sys.stdin.read()
 
