@@ -50,16 +50,7 @@ from bijlighar.dlms.notification import decode_event, decode_notification
 from bijlighar.dlms.xdlms import AttributeRef, MethodRef, Selection
 from bijlighar.dlms.xdlms.action import ActionAnswer, decode_action_response
 from bijlighar.dlms.xdlms.blocks import Gathering
-from bijlighar.dlms.xdlms.get import (
-    BLOCK,
-    GET_REQUEST,
-    GetAnswer,
-    GetResult,
-    decode_get_response,
-    encode_get,
-    pack_next,
-    split_block,
-)
+from bijlighar.dlms.xdlms.get import BLOCK, GetAnswer, decode_get_response, encode_get, encode_next, split_block
 from bijlighar.dlms.xdlms.results import (
     EXCEPTION_RESPONSE,
     decode_confirmed_service_error,
@@ -106,7 +97,6 @@ class ClientAssociation:
         "_settings",
         "_terms",
         "link",
-        "receive_data",
     )
 
     def __init__(
@@ -131,8 +121,6 @@ class ClientAssociation:
         if ready.is_hls:
             check_challenge(settings.mechanism, self._challenge)
         self._outgoing = link.outgoing
-        self.receive_data: Callable[[bytes], None] = link.receive_data
-        """Store what came."""
         self._question: Question | None = None
         self._invoke = 0
         self._terms = NOTHING_NEGOTIATED
@@ -164,8 +152,7 @@ class ClientAssociation:
 
     def get(self, ref: AttributeRef, selection: Selection | None = None) -> None:
         """Ask for one attribute, or for some rows of it. Ends in GetSucceeded, GetFailed or ServiceRefused."""
-        self._invoke = invoke = (self._invoke + 1) & 0x0F
-        request = encode_get(_INVOKE | invoke, ref, selection)
+        request = encode_get(self._next_invoke(), ref, selection)
         if len(request) > self._terms.octets:
             raise LocalProtocolError(
                 f"a request of {len(request)} octets, the meter receives {self._terms.octets}"
@@ -202,8 +189,7 @@ class ClientAssociation:
         """Ask for the end of the association (RLRQ). Ends in Released or ServiceRefused."""
         try:
             self._row = self._row[_RELEASE]
-            if self._settings.dedicated_key is not None:
-                self._protection.join_counters()
+            self._protection.join_counters()
             self.link.send(self._prepared.rlrq(self._channel))
         except ProtocolError as fault:
             self._fail(fault)
@@ -223,6 +209,10 @@ class ClientAssociation:
         octets = b"".join(outgoing)
         outgoing.clear()
         return octets
+
+    def receive_data(self, octets: bytes) -> None:
+        """Store what came."""
+        self.link.receive_data(octets)
 
     def connection_lost(self) -> None:
         """The connection is gone. When an answer was awaited, ``next_event`` raises from now on."""
@@ -313,7 +303,7 @@ class ClientAssociation:
             if (apdu[2] ^ self._invoke) & 0x0F:
                 self._check_invoke(apdu[2])
             if apdu[1] == BLOCK:
-                return self._on_block(*split_block(apdu))
+                return self._on_block(apdu)
         answer = decode_get_response(apdu)
         self._row = self._row[_ANSWER_GET]
         if self._gathering is not None:
@@ -321,7 +311,8 @@ class ClientAssociation:
         assert isinstance(answer, GetAnswer)
         return GetFailed(answer.result) if answer.value is None else GetSucceeded(answer.value)
 
-    def _on_block(self, last: bool, number: int, piece: GetResult) -> ClientEvent | None:
+    def _on_block(self, apdu: bytes) -> ClientEvent | None:
+        last, number, piece = split_block(apdu)
         gathering = self._gathering
         if not isinstance(piece, bytes):
             self._row = self._row[_ANSWER_GET]
@@ -335,7 +326,7 @@ class ClientAssociation:
             self._gathering = None
             return GetSucceeded(octets)
         self._row = self._row[_GIVE_BLOCK][_GET_NEXT]
-        self.link.send(self._seal(pack_next(GET_REQUEST, BLOCK, _INVOKE | self._invoke, number)))
+        self.link.send(self._seal(encode_next(_INVOKE | self._invoke, number)))
         return None
 
     def _on_answer(self, apdu: bytes) -> ClientEvent | None:

@@ -10,8 +10,7 @@ _OCTET_STRING = 0x09
 
 def proof_value(proof: bytes) -> bytes:
     """``proof`` as A-XDR octets."""
-    size = len(proof)
-    return bytes((_OCTET_STRING, size)) + proof if size < 0x80 else b"\x09" + encode_length(size) + proof
+    return b"\x09" + encode_length(len(proof)) + proof
 
 
 def octet_string(value: bytes) -> bytes:

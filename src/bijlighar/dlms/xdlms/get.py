@@ -29,8 +29,6 @@ _unpack_block = Struct(">3xBIB").unpack_from
 _unpack_usual_block = Struct(">3xBIHH").unpack_from
 _DATA_OF_ONE_LENGTH_OCTET, _DATA_OF_TWO_LENGTH_OCTETS = 0x0081, 0x0082
 _NEXT = Struct(">BBBI")
-pack_next = _NEXT.pack
-"""The octets of a GetNext: GET_REQUEST, BLOCK, invoke, block."""
 
 
 @dataclass(slots=True)
@@ -86,7 +84,7 @@ class GetNext:
 
 def encode_next(invoke: int, block: int) -> bytes:
     """The octets of a GetNext."""
-    return pack_next(GET_REQUEST, BLOCK, invoke, block)
+    return _NEXT.pack(GET_REQUEST, BLOCK, invoke, block)
 
 
 @dataclass(slots=True)
