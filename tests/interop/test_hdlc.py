@@ -99,6 +99,12 @@ def test_foreign_clients_read_our_meters_over_hdlc(town, tmp_path, layout, block
     assert {(3, IMPORT), (7, BLOCKS), (7, DAILY_PROFILE)} <= {tuple(entry) for entry in read["objects"]}
 
 
+def test_gurux_writes_and_acts_over_hdlc(town, tmp_path, layout):
+    orders = [[foreign.RELAYS[0], order] for order in ("mode 4", "disconnect", "read", "reconnect")]
+    told = gurux_reads(asked(town, SETTING, layout.mechanism, orders=orders), tmp_path)["relays"]
+    assert told == [[True, 1, 4], [False, 0, 4], [False, 0, 4], [True, 1, 4]]
+
+
 @pytest.mark.parametrize("reads", [gurux_reads, pydlms_reads])
 def test_foreign_clients_with_a_wrong_secret_are_turned_away_over_hdlc(town, tmp_path, reads):
     false = asked(town, READER, 1, secret=b"nobody-1".hex(), attributes=[[3, IMPORT, 2]])

@@ -3,12 +3,16 @@
 import csv
 import json
 import signal
+import socket
 import subprocess
 import sys
 
 import pytest
 from typer.testing import CliRunner
 
+from bijlighar.dlms.hdlc import HdlcLink, HdlcSettings, Role
+from bijlighar.dlms.hdlc.negotiation import Agreement
+from bijlighar.dlms.hdlc.states import LinkState
 from bijlighar.headend.clock import TownClock
 from meterlab.cli import app
 from meterlab.scenes import SCENES
@@ -71,6 +75,18 @@ def test_serve_follows_the_clock_of_a_demo(start_serving, tmp_path):
     TownClock.create(tmp_path / "clock", start_s=NOW, speed=60.0)
     _, line = start_serving("--clock", str(tmp_path / "clock"), "--meters", "30", "--town", "mohalla")
     assert line.startswith("meterlab: ready: 30 consumer and")
+
+
+def test_serve_over_hdlc_answers_a_call_with_what_the_client_proposed(start_serving):
+    _, line = start_serving("--framing", "hdlc")
+    call = HdlcLink(Role.CLIENT, HdlcSettings(send_octets=64, receive_octets=256, send_window=2), 16, 1)
+    call.send(b"\x60\x00")
+    with socket.create_connection(("127.16.0.1", int(line.split()[-1])), timeout=20) as connection:
+        connection.sendall(b"".join(call.outgoing))
+        while call.state is not LinkState.CONNECTED:
+            call.receive_data(connection.recv(4096))
+            call.settle()
+    assert call.agreement == Agreement(send_octets=64, receive_octets=256, send_window=2, receive_window=1)
 
 
 @pytest.mark.parametrize(
