@@ -7,6 +7,7 @@ import tracemalloc
 import pytest
 
 from bijlighar.dlms import axdr
+from bijlighar.dlms.association.terms import terms_of
 from bijlighar.dlms.errors import Malformed, RemoteProtocolError
 from bijlighar.dlms.xdlms.references import decode_selection
 
@@ -36,3 +37,8 @@ def test_an_entry_wider_than_the_standard_is_refused() -> None:
     octets = bytes.fromhex("0202041500000001000000000600000002120001120000")
     with pytest.raises(Malformed, match="from 0 to 4294967295"):
         decode_selection(octets, 0)
+
+
+def test_a_meter_that_can_receive_next_to_nothing_is_at_fault_and_not_its_caller() -> None:
+    with pytest.raises(Malformed, match="receives 4 octets"):
+        terms_of(bytes.fromhex("0800065f1f0400005e9f00040007"), ciphered=False, blocks_wanted=False)

@@ -37,8 +37,17 @@ _REASONS = {
 }
 """SQLite's words for "not now" (sqlite.org/rescode.html: BUSY, LOCKED, FULL, IOERR, CANTOPEN, READONLY)."""
 
-_POSTGRESQL_CLASSES = ("08", "40", "53", "55", "57", "58")
-"""SQLSTATE classes for "not now": connection, rollback, resources, in use, operator, system (Appendix A)."""
+_STATES = {
+    "53100": "the disk of the records database is full",
+    "25006": "the records database is read-only",
+    "55": "the records database is locked by another writer",
+    "40": "the records database is locked by another writer",
+    "08": "the records database cannot be reached",
+    "53": "the records database does not serve now",
+    "57": "the records database does not serve now",
+    "58": "the disk of the records database answers with an error",
+}
+"""The same of PostgreSQL, by SQLSTATE or its class (PostgreSQL documentation, appendix A), the narrower first."""
 
 
 class Database:
@@ -118,7 +127,10 @@ def refusal_reason(refusal: exc.DBAPIError) -> str | None:
         if words in told:
             return reason
     state = getattr(refusal.orig, "sqlstate", None)
-    if refusal.connection_invalidated or (state is not None and state.startswith(_POSTGRESQL_CLASSES)):
+    for begins, reason in _STATES.items():
+        if state is not None and state.startswith(begins):
+            return reason
+    if refusal.connection_invalidated:
         return "the records database does not serve now"
     if state is None and isinstance(refusal, exc.OperationalError) and "connect" in told:
         return "the records database cannot be reached"

@@ -20,13 +20,10 @@ from bijlighar.dlms.association.events import (
     NEED_DATA,
     AssociationOpened,
     ClientEvent,
-    EventNotified,
     GetFailed,
     GetSucceeded,
     NeedData,
-    NotificationReceived,
     Released,
-    ServiceRefused,
 )
 from bijlighar.dlms.association.opening import check_proof, negotiated, proof, proof_refused, refusal
 from bijlighar.dlms.association.prepared import prepared
@@ -35,6 +32,7 @@ from bijlighar.dlms.association.questions import ActionQuestion, Question, SetQu
 from bijlighar.dlms.association.settings import ClientSettings, check_challenge
 from bijlighar.dlms.association.states import Move, Role, State, rows
 from bijlighar.dlms.association.terms import NOTHING_NEGOTIATED
+from bijlighar.dlms.association.unasked import event_notified, notified, service_refused
 from bijlighar.dlms.axdr import Data
 from bijlighar.dlms.channel import GENERAL_GLO, GLO_OF
 from bijlighar.dlms.errors import (
@@ -46,16 +44,10 @@ from bijlighar.dlms.errors import (
     Truncated,
 )
 from bijlighar.dlms.framing import client_link
-from bijlighar.dlms.notification import decode_event, decode_notification
 from bijlighar.dlms.xdlms import AttributeRef, MethodRef, Selection
 from bijlighar.dlms.xdlms.action import ActionAnswer, decode_action_response
 from bijlighar.dlms.xdlms.blocks import Gathering
 from bijlighar.dlms.xdlms.get import BLOCK, GetAnswer, decode_get_response, encode_get, encode_next, split_block
-from bijlighar.dlms.xdlms.results import (
-    EXCEPTION_RESPONSE,
-    decode_confirmed_service_error,
-    decode_exception,
-)
 
 _ROWS = rows(Role.CLIENT)
 _IDLE_ROW, _CLOSED_ROW, _PROVING_ROW = _ROWS[State.IDLE], _ROWS[State.CLOSED], _ROWS[State.PROVING]
@@ -368,18 +360,15 @@ class ClientAssociation:
     def _on_refusal(self, apdu: bytes) -> ClientEvent:
         self._row = self._row[_REPORT_EXCEPTION]
         self._question = self._gathering = None
-        exception = apdu[0] == EXCEPTION_RESPONSE
-        return ServiceRefused(decode_exception(apdu) if exception else decode_confirmed_service_error(apdu))
+        return service_refused(apdu)
 
     def _on_notification(self, apdu: bytes) -> ClientEvent:
         self._row = self._row[_NOTIFY]
-        notification = decode_notification(apdu)
-        return NotificationReceived(notification.invoke_id, notification.instant, notification.octets)
+        return notified(apdu)
 
     def _on_event(self, apdu: bytes) -> ClientEvent:
         self._row = self._row[_NOTIFY]
-        event = decode_event(apdu)
-        return EventNotified(event.ref, event.instant, event.octets)
+        return event_notified(apdu)
 
     _unprotected: ClassVar[dict[int, _Handler]] = {
         0x61: _on_aare,

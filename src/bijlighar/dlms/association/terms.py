@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bijlighar.dlms.channel import GENERAL_GLO_OVERHEAD
-from bijlighar.dlms.errors import LocalProtocolError
-from bijlighar.dlms.limits import MAX_FRAME_OCTETS, MAX_VALUE_OCTETS
+from bijlighar.dlms.errors import LocalProtocolError, Malformed
+from bijlighar.dlms.limits import MAX_FRAME_OCTETS, MAX_VALUE_OCTETS, MIN_PDU_OCTETS
 from bijlighar.dlms.xdlms import Conformance
 from bijlighar.dlms.xdlms.initiate import decode_initiate_response
 
@@ -46,6 +46,8 @@ def terms_of(response: bytes, ciphered: bool, blocks_wanted: bool) -> Terms:
     """What follows from the octets of the meter's InitiateResponse. Raises Malformed, Truncated."""
     answer = decode_initiate_response(response)
     max_pdu, conformance = answer.max_pdu, answer.conformance
+    if 0 < max_pdu < MIN_PDU_OCTETS:
+        raise Malformed(f"the meter receives {max_pdu} octets, too few for any request")
     if blocks_wanted and conformance & _GENERAL_BLOCK_TRANSFER:
         return Terms(MAX_VALUE_OCTETS, conformance, max_pdu, general_blocks=True)
     octets = MAX_FRAME_OCTETS
