@@ -4,6 +4,12 @@ Each length and window is the client's wish; gurux-dlms gets no window above one
 answer and so asks for the others again.
 """
 
+import asyncio
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+
 import pytest
 
 from bijlighar.dlms import axdr
@@ -36,6 +42,7 @@ from interop.test_foreign_meter import (
 )
 from interop.test_virtual_meter import (
     HOME,
+    PUBLIC,
     READER,
     SETTING,
     START,
@@ -44,6 +51,13 @@ from interop.test_virtual_meter import (
     truth_of_day,
     wanted,
 )
+from meterlab import identity
+from meterlab.exchange import Exchange
+from meterlab.framing import HDLC
+from meterlab.lab import build
+from meterlab.own_clock import OwnClock
+from meterlab.server import listener, serve
+from meterlab.trial import trial
 
 pytestmark = pytest.mark.interop
 
@@ -110,6 +124,49 @@ def test_foreign_clients_with_a_wrong_secret_are_turned_away_over_hdlc(town, tmp
     false = asked(town, READER, 1, secret=b"nobody-1".hex(), attributes=[[3, IMPORT, 2]])
     with pytest.raises(RuntimeError, match=r"(?i)authentication|rejected|failed"):
         reads(false, tmp_path)
+
+
+@pytest.mark.parametrize(("octets", "physical"), [(2, 17), (4, 17), (4, 10_000)])
+@pytest.mark.parametrize("reads", [gurux_reads, pydlms_reads])
+def test_foreign_clients_call_a_meter_by_its_physical_address(tmp_path, reads, octets, physical):
+    called = {"octets": 128, "window": 1, "address_octets": octets, "physical": physical}
+    with one_meter(replace(HDLC, address_octets=octets, physical_address=physical)) as (host, port, serial):
+        public = {
+            "host": host,
+            "port": port,
+            "client_address": PUBLIC,
+            "mechanism": 0,
+            "secret": "",
+            "ciphered": False,
+            "max_pdu": MAX_PDU_OCTETS,
+            "hdlc": called,
+            "attributes": [[1, "0.0.96.1.0.255", 2]],
+            "profiles": [],
+            "object_list": True,
+        }
+        read = reads(public, tmp_path)
+    assert read["attributes"] == [serial.encode().hex()]
+    assert [8, "0.0.1.0.0.255"] in read["objects"]
+
+
+@contextmanager
+def one_meter(line):
+    """The first meter of a trial, in a thread of this process: its address, port and serial number."""
+    lab = build(trial(7), now_s=datetime.fromisoformat(START).timestamp())
+    exchange = Exchange(
+        lab=lab, clock=OwnClock(start_s=datetime.fromisoformat(START).timestamp(), speed=0.0), hdlc=line
+    )
+    sock, ready, loop, stop = listener(0), threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+    served = serve(exchange, sock, lambda _: ready.set(), stop)
+    thread = threading.Thread(target=loop.run_until_complete, args=(served,))
+    thread.start()
+    try:
+        assert ready.wait(20)
+        yield lab.town.host(HOME), sock.getsockname()[1], identity.serial(7, HOME)
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
 
 
 WAYS = {

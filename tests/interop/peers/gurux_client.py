@@ -44,6 +44,10 @@ class Line:
             line = self.client.hdlcSettings
             line.maxInfoTX = line.maxInfoRX = wanted["hdlc"]["octets"]
             line.windowSizeTX = line.windowSizeRX = wanted["hdlc"]["window"]
+            if octets := wanted["hdlc"].get("address_octets"):
+                physical = wanted["hdlc"]["physical"]
+                self.client.serverAddress = self.client.getServerAddress(1, physical, octets)
+                self.client.serverAddressSize = octets
         if wanted["ciphered"]:
             ciphering = self.client.ciphering
             ciphering.security = Security.AUTHENTICATION_ENCRYPTION

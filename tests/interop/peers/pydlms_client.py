@@ -26,6 +26,8 @@ def client_of(wanted):
     if sizes := wanted.get("hdlc"):
         octets, window = sizes["octets"], sizes["window"]
         line = {"hdlc": True, "hdlc_parameters": HdlcParameters(octets, octets, window, window)}
+        if size := sizes.get("address_octets"):
+            line |= {"address_size": size, "server_physical": sizes["physical"]}
     security = None
     if wanted["ciphered"]:
         security = SecurityContext(
