@@ -510,6 +510,18 @@ def test_frames_for_others_are_passed_over():
     assert said(server) == []
 
 
+def test_a_meter_that_rejects_what_follows_a_gap_gets_it_again():
+    client = link_of(Role.CLIENT, HdlcSettings(send_octets=32, send_window=3))
+    client.send(bytes(90))
+    said(client)
+    client.receive_data(to_client(Kind.UA | POLL, Agreement(128, 32, 1, 3).encode()))
+    assert client.next_apdu() is None
+    assert [frame.sent for frame in said(client)] == [0, 1, 2]
+    client.receive_data(to_client(Kind.REJ | POLL | 1 << 5))
+    assert client.next_apdu() is None
+    assert [(frame.sent, frame.poll) for frame in said(client)] == [(1, False), (2, True)]
+
+
 def test_a_busy_meter_is_asked_again_and_then_gets_the_rest():
     client = link_of(Role.CLIENT, HdlcSettings(send_octets=32))
     client.send(bytes(60))

@@ -5,6 +5,7 @@ answer and so asks for the others again.
 """
 
 import asyncio
+import socket
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,9 +15,11 @@ import pytest
 
 from bijlighar.dlms import axdr
 from bijlighar.dlms.association import (
+    NEED_DATA,
     AssociationOpened,
     AssociationRefused,
     Ciphering,
+    ClientAssociation,
     ClientSettings,
     GetFailed,
     Mechanism,
@@ -24,6 +27,7 @@ from bijlighar.dlms.association import (
 )
 from bijlighar.dlms.clock import encode_instant
 from bijlighar.dlms.hdlc import HdlcSettings
+from bijlighar.dlms.hdlc.frames import FrameReader
 from bijlighar.dlms.obis import Obis
 from bijlighar.dlms.xdlms import AttributeRef, DataAccessResult, RangeSelection
 from interop import foreign
@@ -215,6 +219,50 @@ def test_our_client_reads_pydlms_meter_over_every_kind_of_link(meter, mechanism,
             assert isinstance(talk.release(), Released)
             assert talk.association.link.disconnected
             assert talk.association.link.damaged_frames == 0
+
+
+@pytest.mark.parametrize("every", [4, 5, 7])
+@pytest.mark.parametrize("window", [1, 3])
+def test_what_the_line_loses_on_its_way_to_pydlms_meter_is_said_again(meter, window, every):
+    line = HdlcSettings(send_octets=32, receive_octets=64, send_window=window)
+    known = settings(Mechanism.HLS_GMAC, Ciphering.GENERAL_GLO, hdlc=line)
+    with socket.create_connection(("127.0.0.1", meter.port), timeout=20) as connection:
+        lossy = LossyLine(ClientAssociation(known), connection, every)
+        lossy.association.open()
+        assert isinstance(lossy.event(), AssociationOpened)
+        lossy.association.get(BLOCK_LOAD)
+        assert with_instants(rows_of(lossy.event().data())) == truth(range(48))
+        lossy.association.release()
+        assert isinstance(lossy.event(), Released)
+    assert lossy.said // every > 5
+
+
+class LossyLine:
+    """A client and a line that swallows every n-th of its frames; time passes only when no answer can come."""
+
+    def __init__(self, association, connection, every):
+        self.association, self.said = association, 0
+        self._connection, self._every, self._now = connection, every, 0.0
+
+    def event(self):
+        while (event := self.association.next_event()) is NEED_DATA:
+            if self._speak():
+                self.association.receive_data(self._connection.recv(4096))
+            else:
+                self._now = self.association.link.get_timer()
+                self.association.link.handle_timer(self._now)
+        return event
+
+    def _speak(self):
+        """Whether an answer will come: the last frame, which asks for it, arrived."""
+        frames, arrives = FrameReader(200), True
+        frames.receive_data(self.association.data_to_send(self._now))
+        while frame := frames.next_frame():
+            self.said += 1
+            arrives = self.said % self._every != 0
+            if arrives:
+                self._connection.sendall(frame.encode())
+        return arrives
 
 
 def test_without_security_our_public_client_reads_pydlms_counter_over_hdlc(meter):

@@ -46,6 +46,7 @@ class Kind(IntEnum):
     I = 0x00  # noqa: E741 (the standard's own name)
     RR = 0x01
     RNR = 0x05
+    REJ = 0x09
     UI = 0x03
     DM = 0x0F
     SNRM = 0x83
@@ -55,7 +56,7 @@ class Kind(IntEnum):
 
 
 _UNNUMBERED = {int(kind): kind for kind in (Kind.UI, Kind.DM, Kind.SNRM, Kind.DISC, Kind.UA, Kind.FRMR)}
-_SUPERVISORY = {int(kind): kind for kind in (Kind.RR, Kind.RNR)}
+_SUPERVISORY = {int(kind): kind for kind in (Kind.RR, Kind.RNR, Kind.REJ)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Frame:
 
     @property
     def received(self) -> int:
-        """N(R) of an I, RR or RNR frame."""
+        """N(R) of an I frame or of RR, RNR and REJ."""
         return self.control >> 5
 
     def encode(self) -> bytes:

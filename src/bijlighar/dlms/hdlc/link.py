@@ -316,7 +316,7 @@ class HdlcLink:
         self._await(self._settings.inactivity_s)
 
     def _hear_numbered(self, frame: Frame, kind: Kind, before: LinkState) -> None:
-        """I, RR and RNR."""
+        """I, RR, RNR and REJ."""
         if before is not LinkState.CONNECTED:
             if not self._is_client and frame.poll:
                 self._say_no_link(frame)
@@ -362,4 +362,4 @@ class HdlcLink:
             self.ended = True
 
 
-_NUMBERED = frozenset((Kind.I, Kind.RR, Kind.RNR))
+_NUMBERED = frozenset((Kind.I, Kind.RR, Kind.RNR, Kind.REJ))

@@ -35,17 +35,26 @@ HEARD: dict[Role, dict[LinkState, dict[Kind, LinkState]]] = {
             Kind.I: _CALLING,  # late words of an older link
             Kind.RR: _CALLING,
             Kind.RNR: _CALLING,
+            Kind.REJ: _CALLING,
         },
         _ON: {
             Kind.I: _ON,
             Kind.RR: _ON,
             Kind.RNR: _ON,
+            Kind.REJ: _ON,  # not in the standard's repertoire, and said by some meters after a gap: heard as RR
             Kind.UI: _ON,
             Kind.UA: _ON,  # a late answer to a repeated SNRM
             Kind.DM: _OFF,
             Kind.FRMR: _OFF,
         },
-        _LEAVING: {Kind.UA: _OFF, Kind.DM: _OFF, Kind.I: _LEAVING, Kind.RR: _LEAVING, Kind.RNR: _LEAVING},
+        _LEAVING: {
+            Kind.UA: _OFF,
+            Kind.DM: _OFF,
+            Kind.I: _LEAVING,
+            Kind.RR: _LEAVING,
+            Kind.RNR: _LEAVING,
+            Kind.REJ: _LEAVING,
+        },
     },
     Role.SERVER: {
         _OFF: {
