@@ -543,6 +543,25 @@ def test_a_busy_meter_is_asked_again_and_then_gets_the_rest():
     assert rest.sent == 1
 
 
+def test_a_meter_that_answers_for_ever_and_takes_nothing_is_given_up():
+    line = HdlcSettings(send_octets=32, max_polls=5)
+    client = link_of(Role.CLIENT, line)
+    client.send(bytes(60))
+    said(client)
+    client.receive_data(to_client(Kind.UA | POLL, Agreement(128, 32, 1, 1).encode()))
+    assert client.next_apdu() is None
+    resent = len(said(client))
+    for _ in range(line.max_polls):
+        client.receive_data(to_client(Kind.RR | POLL))
+        assert client.next_apdu() is None
+        resent += len(said(client))
+    client.receive_data(to_client(Kind.RR | POLL))
+    with pytest.raises(LinkLost, match="took and told nothing"):
+        client.next_apdu()
+    assert resent == 1 + line.max_polls
+    assert client.disconnected
+
+
 def test_an_unnumbered_frame_carries_an_apdu_too():
     client, _ = connected()
     client.receive_data(to_client(Kind.UI, b"\xe6\xe7\x00\x0f\x00"))

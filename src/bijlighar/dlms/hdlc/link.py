@@ -41,6 +41,7 @@ class HdlcLink:
         "_agreement",
         "_awaited_s",
         "_due",
+        "_fruitless",
         "_incoming_llc",
         "_is_client",
         "_kept",
@@ -87,7 +88,7 @@ class HdlcLink:
         self._due: float | None = None
         self._awaited_s: float | None = None
         self._polling = False
-        self._tries = 0
+        self._tries = self._fruitless = 0
         self._begin(Agreement())
 
     def _begin(self, agreement: Agreement) -> None:
@@ -96,7 +97,7 @@ class HdlcLink:
         self._sending, self._receiving = Sending(), Receiving()
         self._sending.window = agreement.send_window
         self._word = self._is_client
-        self._tries = 0
+        self._tries = self._fruitless = 0
 
     @property
     def disconnected(self) -> bool:
@@ -134,9 +135,9 @@ class HdlcLink:
 
     def next_apdu(self) -> bytes | None:
         """The next whole APDU, or None. Raises RemoteProtocolError."""
-        if self._lost is not None:
-            raise self._lost
         while not self._ready:
+            if self._lost is not None:
+                raise self._lost
             frame, self._kept = self._kept or self._reader.next_frame(), None
             if frame is None:
                 return None
@@ -321,6 +322,7 @@ class HdlcLink:
             if not self._is_client and frame.poll:
                 self._say_no_link(frame)
             return
+        waiting, expected = len(self._sending), self._receiving.expected
         try:
             self._sending.acknowledge(frame.received)
         except RemoteProtocolError:
@@ -332,8 +334,20 @@ class HdlcLink:
             if message is not None:
                 self._ready.append(without_llc(message, self._incoming_llc))
                 whole = True
-        if frame.poll:
+        if len(self._sending) < waiting or self._receiving.expected != expected:
+            self._fruitless = 0
+        if frame.poll and not self._gives_up():
             self._take_word(kind, whole=whole)
+
+    def _gives_up(self) -> bool:
+        """A client does, when the meter keeps answering but takes and tells nothing."""
+        self._fruitless += self._is_client
+        if self._fruitless <= self._settings.max_polls:
+            return False
+        self.state = LinkState.DISCONNECTED
+        self._due = self._awaited_s = None
+        self._lost = LinkLost(f"the meter took and told nothing in {self._fruitless} answers")
+        return True
 
     def _take_word(self, kind: Kind, *, whole: bool) -> None:
         self._word = True
