@@ -9,6 +9,7 @@ import pytest
 from bijlighar.dlms import axdr
 from bijlighar.dlms.association.terms import terms_of
 from bijlighar.dlms.errors import Malformed, RemoteProtocolError
+from bijlighar.dlms.profile import scaler_from_octets
 from bijlighar.dlms.xdlms.references import decode_selection
 
 A_MEGABYTE = 1 << 20
@@ -42,3 +43,9 @@ def test_an_entry_wider_than_the_standard_is_refused() -> None:
 def test_a_meter_that_can_receive_next_to_nothing_is_at_fault_and_not_its_caller() -> None:
     with pytest.raises(Malformed, match="receives 4 octets"):
         terms_of(bytes.fromhex("0800065f1f0400005e9f00040007"), ciphered=False, blocks_wanted=False)
+
+
+@pytest.mark.parametrize("octets", ["02020f01121e09", "0202104000161b"])
+def test_a_unit_or_exponent_wider_than_the_standard_is_refused(octets: str) -> None:
+    with pytest.raises(Malformed, match="was expected"):
+        scaler_from_octets(bytes.fromhex(octets))

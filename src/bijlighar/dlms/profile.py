@@ -179,10 +179,17 @@ def _elements(data: Data, tag: Tag, count: int | None = None) -> tuple[Data, ...
     return data.value
 
 
-def _integer(data: Data) -> int:
+def _integer(data: Data, allowed: range) -> int:
+    """A number of whatever type a make chose for it, as far as the standard's type could hold it."""
     if not isinstance(data.value, int):
         raise Malformed(f"a number was expected, not a {data.tag.name.lower()}")
-    return int(data.value)
+    number = int(data.value)
+    if number not in allowed:
+        raise Malformed(f"a number from {allowed[0]} to {allowed[-1]} was expected, not {number}")
+    return number
+
+
+_INTEGER, _ENUM, _LONG_UNSIGNED = range(-128, 128), range(256), range(65_536)
 
 
 def _capture_data(columns: Sequence[CaptureObject]) -> Data:
@@ -211,10 +218,10 @@ def _capture_object(data: Data) -> CaptureObject:
     if not isinstance(name.value, bytes):
         raise Malformed(f"a logical name was expected, not a {name.tag.name.lower()}")
     return CaptureObject(
-        class_id=_integer(class_id),
+        class_id=_integer(class_id, _LONG_UNSIGNED),
         obis=Obis.from_octets(name.value),
-        attribute=_integer(attribute),
-        data_index=_integer(data_index),
+        attribute=_integer(attribute, _INTEGER),
+        data_index=_integer(data_index, _LONG_UNSIGNED),
     )
 
 
@@ -224,7 +231,7 @@ def _scaler_data(scaler: Scaler) -> Data:
 
 def _scaler(data: Data) -> Scaler:
     exponent, unit = _elements(data, Tag.STRUCTURE, 2)
-    return Scaler(exponent=_integer(exponent), unit=_integer(unit))
+    return Scaler(exponent=_integer(exponent, _INTEGER), unit=_integer(unit, _ENUM))
 
 
 def _scalers_by_object(columns: Sequence[CaptureObject], buffer: bytes) -> dict[Obis, Scaler]:
