@@ -12,7 +12,6 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from bijlighar.controlroom.cli import app
-from bijlighar.controlroom.ports import free_port
 from bijlighar.dlms.model import parse_model
 from bijlighar.dlms.models import load_model, model_text
 
@@ -23,13 +22,15 @@ def _run(*arguments: str) -> Result:
 
 @pytest.fixture(scope="module")
 def meters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    folder, port = tmp_path_factory.mktemp("meters"), free_port()
-    command = [sys.executable, "-m", "meterlab", "serve", "--port", str(port), "--model", "d1-12-columns"]
+    folder = tmp_path_factory.mktemp("meters")
+    command = [sys.executable, "-m", "meterlab", "serve", "--port", "0", "--model", "d1-12-columns"]
     with subprocess.Popen(
         [*command, "--keys-out", str(folder / "keys.csv")], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline().startswith("meterlab: ready")
+        ready = process.stdout.readline()
+        assert ready.startswith("meterlab: ready")
+        port = ready.split()[-1]
         yield f"127.16.0.1:{port}", folder / "keys.csv"
         process.terminate()
 
