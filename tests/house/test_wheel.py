@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bijlighar.controlroom.ports import free_port
 from scripts.wheel import PAGES, WheelWithoutPages, build_wheel, check
 
 START_S, END_S = 90.0, 20.0
@@ -64,11 +64,6 @@ def test_the_pages_and_the_meter_models_are_inside(environment):
 @pytest.mark.parametrize("command", ["bijlighar", "meterlab"])
 def test_the_commands_answer(environment, command):
     assert "Usage" in answer(environment, command, "--help")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def page(port: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import secrets
 import socket
 
 
@@ -32,9 +33,19 @@ def require_free(host: str, port: int, purpose: str, option: str = "--port") -> 
             raise
 
 
+FREE_PORTS = range(20_000, 32_000)
+"""Below the ports from which Linux lends to outgoing connections (32,768 and up), any of which may be gone the
+moment after it was found free."""
+TRIES = 100
+
+
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that was free a moment ago."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        number: int = probe.getsockname()[1]
+    """A port that was free a moment ago. Raises PortTaken when TRIES drawn ones were not."""
+    for _ in range(TRIES):
+        number = secrets.choice(FREE_PORTS)
+        try:
+            require_free(host, number, "a listener")
+        except PortTaken:
+            continue
         return number
+    raise PortTaken(number, "a listener", "--port")
