@@ -79,6 +79,7 @@ class PushTown:
         self.plan = PushPlan(self.lab)
         self.news = {}
         self.kept = []
+        self.raised = set()
 
     async def __aenter__(self):
         self.records = Records(None, self.folder, now=self.clock.now)
@@ -93,12 +94,20 @@ class PushTown:
         ports = replace(ports_of(self.records), landing=self.landing)
         self.headend = HeadEnd(ports, self.clock, RING, self.settings, self.publish)
         self.task = asyncio.create_task(self.headend.run())
+        self.watch = asyncio.create_task(self.watch_alarms())
         await self.until(lambda: self.headend.push.listener.port)
         self.port = self.headend.push.listener.port
+
+    async def watch_alarms(self):
+        """Notes every alarm that stands: the loop comes by here more often than the head-end ends alarms."""
+        while not self.task.done():
+            self.raised |= self.alarms().keys()
+            await asyncio.sleep(SETTINGS.tick_s / 10)
 
     async def end(self):
         await self.headend.stop()
         await self.task
+        await self.watch
 
     async def __aexit__(self, *_):
         if not self.task.done():

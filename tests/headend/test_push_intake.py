@@ -222,7 +222,19 @@ def test_evidence_is_bounded_and_an_alarm_ends_after_an_hour():
     bench.clock.instant_s += 10
     bench.take(apdu)
     assert len(bench.refusals.waiting) == KEPT_AT_ONCE + 1
+    bench.refusals.tell(NOON_S + 11.0)
+    bench.refusals.tell(NOON_S + QUIET_S + 10.0)
+    assert [alarm.code for alarm in bench.alarms.standing] == ["push-forged"]
     bench.refusals.tell(NOON_S + QUIET_S + 11.0)
+    assert bench.alarms.standing == ()
+
+
+def test_an_attack_is_told_once_also_when_the_clock_jumps_right_behind_it():
+    bench = Bench()
+    bench.take(sealed(99, 1, snapshot()))
+    bench.refusals.tell(NOON_S + QUIET_S + 1.0)
+    assert [alarm.code for alarm in bench.alarms.standing] == ["push-forged"]
+    bench.refusals.tell(NOON_S + QUIET_S + 2.0)
     assert bench.alarms.standing == ()
 
 

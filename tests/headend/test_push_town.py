@@ -93,7 +93,7 @@ def test_every_accepted_value_is_true_none_comes_twice_and_attacks_are_kept_apar
             assert refused["counter-reused"] == sent["reuse"]
             assert town.metric("duplicate") + refused["replayed"] == sent["duplicate"] + sent["replay"]
             assert refused["replayed"] > 0
-            assert {"push-forged", "push-replayed"} <= town.alarms().keys()
+            await town.until(lambda: {"push-forged", "push-replayed"} <= town.raised)
             await town.until(lambda: sum(town.landing.rows.values()) == sent["honest"])
             await town.end()
             kept = Counter(push.reason for push in town.refused())

@@ -1,7 +1,8 @@
 """Pushes that were not accepted: counted, kept as evidence within bounds, and told as alarms.
 
 Anybody who reaches the listener can send rubbish, so evidence is rationed: a burst of KEPT_AT_ONCE, then
-KEPT_A_SECOND; what goes beyond is counted and not kept. An alarm stands for QUIET_S after its last cause.
+KEPT_A_SECOND; what goes beyond is counted and not kept. An alarm stands for QUIET_S after its last cause, and every
+cause is told at least once, also when the clock jumps right behind it.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Refusals:
         self._metrics = metrics
         self._counts: Counter[str] = Counter()
         self._last: dict[str, RefusedPush] = {}
+        self._told: dict[str, RefusedPush] = {}
         self._budget = float(KEPT_AT_ONCE)
         self._filled_s: float | None = None
         self.waiting: list[RefusedPush] = []
@@ -75,10 +77,11 @@ class Refusals:
     def tell(self, now_s: float) -> None:
         """Set the alarms, and end those that are over."""
         for code, last in list(self._last.items()):
-            if now_s - last.received_s > QUIET_S:
+            if now_s - last.received_s > QUIET_S and self._told.get(code) is last:
                 self._alarms.set(code, None)
-                del self._last[code], self._counts[code]
+                del self._last[code], self._counts[code], self._told[code]
                 continue
+            self._told[code] = last
             who = "an unknown meter" if last.meter_id is None else f"meter {last.meter_id}"
             title = last.system_title.hex().upper() or "none"
             whence = f"the last from {last.peer}: {last.reason}, {who}, title {title}"
