@@ -1,8 +1,8 @@
 """Pushes that were not accepted: counted, kept as evidence within bounds, and told as alarms.
 
 Anybody who reaches the listener can send rubbish, so evidence is rationed: a burst of KEPT_AT_ONCE, then
-KEPT_A_SECOND; what goes beyond is counted and not kept. An alarm stands for QUIET_S after its last cause, and every
-cause is told at least once, also when the clock jumps right behind it.
+KEPT_A_SECOND; what goes beyond is counted and not kept. An alarm stands for QUIET_S after its last cause, and
+every cause is told at least once, also when the clock jumps right behind it.
 """
 
 from __future__ import annotations
