@@ -21,12 +21,15 @@ from bijlighar.records.blocks_source import BlockSource
 from bijlighar.records.compaction import Compaction
 from bijlighar.records.counters import Counters
 from bijlighar.records.database import BUSY_S, Database, next_number, sqlite_url
+from bijlighar.records.day_progress import DayProgress
+from bijlighar.records.exceptions import Exceptions
 from bijlighar.records.files import Files, Owner, unavailable_when_disk_refuses
 from bijlighar.records.jobs import ReadJobs
 from bijlighar.records.keys import KeyBox
 from bijlighar.records.landing import Alarm, Landing
 from bijlighar.records.layouts import Layouts
 from bijlighar.records.manifest import Manifest
+from bijlighar.records.move import refuse_moved
 from bijlighar.records.nameplates import Nameplates
 from bijlighar.records.people import People
 from bijlighar.records.push_windows import PushRecords
@@ -50,7 +53,7 @@ class Records:
     ``zone``     the utility's zone, whose civil days name the segments' folders
     ``busy_s``   how long a statement waits for another writer
 
-    Opening migrates the schema and tidies up after processes that died. Raises SchemaTooNew, Unavailable.
+    Opening migrates the schema and tidies up after processes that died. Raises SchemaTooNew, RecordsMoved, Unavailable.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Records:
         self._database = Database(url or sqlite_url(data_dir / "records.db"), busy_s=busy_s)
         try:
             migrate(self._database, data_dir)
+            refuse_moved(self._database)
             with self._database.write() as connection:
                 epoch = next_number(connection, "landing epoch")
             self._owner = Owner(owners, epoch)
@@ -92,6 +96,8 @@ class Records:
         self.estimates = EstimateStore(self.blocks)
         self.retention = Retention(self._database, self.blocks, wall=wall)
         self.edits = Edits(self._database)
+        self.exceptions = Exceptions(self._database)
+        self.day_progress = DayProgress(self._database)
         self.counters = Counters(self._database)
         self.keys = KeyBox(self._database, now)
         self.layouts = Layouts(self._database, now)

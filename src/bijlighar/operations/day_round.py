@@ -1,0 +1,111 @@
+"""One round of the day's work: seal what is over, estimate and validate what changed, keep and let go.
+
+A step of a day is done again when the blocks that it saw have changed, so a round is cheap when nothing came in
+and can be killed anywhere. A day is validated as soon as it is sealed; it is estimated when the meters have had
+their time to answer, so that what comes late is read and not guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import structlog
+
+from bijlighar.cim.period import KOLKATA, civil_date, civil_day
+from bijlighar.mdm.validation import RULES
+from bijlighar.operations.day_estimate import estimate_day
+from bijlighar.operations.day_keep import BACKFILL_DAYS, Kept, tend_days
+from bijlighar.operations.day_validate import BlockFindings, DayFindings, validate_day
+from bijlighar.records import Records
+from bijlighar.records.blocks_manifest import ESTIMATES
+from bijlighar.records.day_progress import DayStep, Done, name_of
+from bijlighar.records.exceptions import FoundException, Judged
+
+VALIDATE_AFTER_S = 8 * 3600
+"""After the day's end: the service level wants 95 % of the meters by then, so a gap begins to mean something."""
+ESTIMATE_AFTER_S = 24 * 3600
+"""After the day's end: the service level wants 99 % of the meters by then."""
+
+_VERSION = {rule.number: rule.version for rule in RULES}
+_log = structlog.get_logger("worker")
+
+
+@dataclass(kw_only=True)
+class Round:
+    """What a round did."""
+
+    kept: Kept
+    estimated: list[date]
+    validated: list[date]
+
+
+def work_round(
+    records: Records, now_s: float, zone: ZoneInfo = KOLKATA, *, going_on: Callable[[], bool] = lambda: True
+) -> Round:
+    """Do what is due; ``going_on`` is asked between days, and once it says no the rest waits for the next round.
+
+    Raises as ``tend_days``, ``estimate_day`` and ``validate_day``.
+    """
+    result = Round(kept=tend_days(records, now_s, zone), estimated=[], validated=[])
+    today = civil_date(int(now_s), zone)
+    for ago in range(1, BACKFILL_DAYS + 1):
+        day = today - timedelta(days=ago)
+        since_s = now_s - civil_day(day, zone).end_s
+        if since_s < VALIDATE_AFTER_S or not going_on():
+            continue
+        if since_s >= ESTIMATE_AFTER_S and (blocks := _due(records, day, DayStep.ESTIMATED)):
+            made = estimate_day(records, day, now_s=int(now_s), zone=zone)
+            records.day_progress.put(day, DayStep.ESTIMATED, Done(blocks=blocks, done_s=int(now_s)))
+            result.estimated.append(day)
+            _log.info("day estimated", day=day.isoformat(), made=made.made, left=made.left)
+        if blocks := _due(records, day, DayStep.VALIDATED):
+            judged = judge_day(records, day, int(now_s), zone)
+            records.day_progress.put(day, DayStep.VALIDATED, Done(blocks=blocks, done_s=int(now_s)))
+            result.validated.append(day)
+            _log.info("day validated", day=day.isoformat(), opened=judged.opened, standing=judged.standing)
+    return result
+
+
+def judge_day(records: Records, day: date, now_s: int, zone: ZoneInfo = KOLKATA) -> Judged:
+    """Validate a day and keep what was found in the queue. Raises as ``validate_day``."""
+    return records.exceptions.keep(day, exceptions_of(validate_day(records, day, zone)), now_s)
+
+
+def exceptions_of(found: DayFindings) -> list[FoundException]:
+    """Findings of a day as the queue keeps them."""
+    return [each for block in found.blocks for each in _of_block(block)]
+
+
+def _of_block(block: BlockFindings) -> list[FoundException]:
+    found = block.findings
+    measured, limit = (np.nan_to_num(figures).tolist() for figures in (found.measured, found.limit))
+    columns = (found.meter_id, found.rule, found.first_slot, found.end_slot, found.severity)
+    rows = zip(*(column.tolist() for column in columns), measured, limit, strict=True)
+    return [
+        FoundException(
+            meter_id=meter_id,
+            rule=rule,
+            rule_version=_VERSION[rule],
+            period_s=block.period_s,
+            first_slot=first,
+            end_slot=end,
+            severity=severity,
+            measured=figure,
+            held_against=held_against,
+        )
+        for meter_id, rule, first, end, severity, figure, held_against in rows
+    ]
+
+
+def _due(records: Records, day: date, step: DayStep) -> str | None:
+    """The blocks that a step is to see, by name; None when it has seen them. Validation sees estimates too."""
+    seen = list(records.blocks.day(day))
+    if step is DayStep.VALIDATED:
+        seen += records.blocks.manifest.blocks(ESTIMATES, day, day)
+    done = records.day_progress.done(day).get(step)
+    blocks = name_of(seen)
+    return None if not seen or (done is not None and done.blocks == blocks) else blocks

@@ -1,0 +1,122 @@
+"""The day's work in rounds: in time, once, again when something came late, and never lost."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bijlighar.cim.period import civil_day
+from bijlighar.operations.day_round import ESTIMATE_AFTER_S, VALIDATE_AFTER_S, work_round
+from bijlighar.operations.worker_process import Worker
+from bijlighar.records import Records
+from bijlighar.records.exceptions import Choice
+from operations.day_town import JUNE, block_load, town
+
+END_S = civil_day(JUNE).end_s
+MISSING_QUANTITY = 13
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Iterator[Records]:
+    """Four consumers under two transformers and one transformer meter."""
+    yield from town(tmp_path)
+
+
+class At:
+    """A clock that stands where it was put."""
+
+    def __init__(self, now_s: float) -> None:
+        self.now_s = now_s
+
+    def now(self) -> float:
+        return self.now_s
+
+    async def sleep_until(self, instant_s: float) -> None:
+        raise AssertionError(instant_s)
+
+
+def test_a_day_is_sealed_at_once_validated_at_eight_and_estimated_a_day_later(records: Records) -> None:
+    records.landing.land([block_load([1, 2, 3]), block_load([4], slots=[*range(20), *range(22, 48)])], [])
+    early = work_round(records, END_S + 60.0)
+    assert (early.kept.blocks_written > 0, early.validated, early.estimated) == (True, [], [])
+    morning = work_round(records, END_S + VALIDATE_AFTER_S)
+    assert (morning.validated, morning.estimated) == ([JUNE], [])
+    (gap,) = records.exceptions.queue(Choice(rule=MISSING_QUANTITY, meter_id=4))
+    assert (gap.first_slot, gap.end_slot, gap.day) == (20, 22, JUNE)
+    later = work_round(records, END_S + ESTIMATE_AFTER_S)
+    assert (later.estimated, later.validated) == ([JUNE], [JUNE]), "validation sees the estimates"
+    assert work_round(records, END_S + ESTIMATE_AFTER_S + 3600).validated == []
+
+
+def test_what_came_late_closes_the_exception_by_itself(records: Records) -> None:
+    records.landing.land([block_load([1, 2, 3]), block_load([4], slots=range(40))], [])
+    work_round(records, END_S + VALIDATE_AFTER_S)
+    assert records.exceptions.counts(Choice(rule=MISSING_QUANTITY, meter_id=4)) == {MISSING_QUANTITY: 1}
+    records.landing.land([block_load([4], slots=range(40, 48), late_s=40_000)], [])
+    assert work_round(records, END_S + VALIDATE_AFTER_S + 3600).validated == [JUNE]
+    assert records.exceptions.counts(Choice(rule=MISSING_QUANTITY, meter_id=4)) == {}
+
+
+def test_a_worker_that_is_told_to_stop_leaves_the_rest_for_the_next_round(records: Records) -> None:
+    for ago in range(3):
+        records.landing.land([block_load([1, 2, 3, 4], day=JUNE - timedelta(days=ago))], [])
+    answers = iter([True, False, False] + [False] * 40)
+    now_s = END_S + VALIDATE_AFTER_S
+    assert work_round(records, now_s, going_on=lambda: next(answers)).validated == [JUNE]
+    assert work_round(records, now_s).validated == [JUNE - timedelta(days=1), JUNE - timedelta(days=2)]
+
+
+def test_a_damaged_block_is_told_and_the_next_round_makes_it_again(records: Records, tmp_path: Path) -> None:
+    records.landing.land([block_load([1, 2, 3, 4])], [])
+    clock = At(END_S + VALIDATE_AFTER_S)
+    work_round(records, END_S + 60.0)
+    (block, *_) = records.blocks.day(JUNE)
+    file = next((tmp_path / "blocks").rglob(f"*{block.block_id}*"))
+    octets = np.frombuffer(file.read_bytes(), np.uint8).copy()
+    octets[len(octets) // 2 :] ^= 0x55
+    file.write_bytes(octets.tobytes())
+    worker = Worker(records, clock)
+    assert not worker.round()
+    assert worker.round()
+    assert records.exceptions.counts(Choice()).keys() <= set(range(1, 23))
+    assert all(each.block_id != block.block_id for each in records.blocks.day(JUNE))
+
+
+def test_the_worker_runs_every_hour_of_its_clock_and_ends_when_told(records: Records) -> None:
+    records.landing.land([block_load([1, 2, 3, 4])], [])
+    worker = Worker(records, At(END_S + VALIDATE_AFTER_S))
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    deadline = time.monotonic() + 60
+    while not records.day_progress.done(JUNE) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    worker.stop()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert records.day_progress.done(JUNE)
+
+
+def test_the_process_ends_at_a_signal_with_status_0(tmp_path: Path) -> None:
+    code = (
+        "import pathlib\n"
+        "from bijlighar.operations import worker_process\n"
+        "real = worker_process.Worker.run\n"
+        "worker_process.Worker.run = lambda self: (print('ready', flush=True), real(self))\n"
+        f"worker_process.run(worker_process.WorkerProcess(records_url='sqlite:///{tmp_path}/records.db', "
+        f"data_dir=pathlib.Path('{tmp_path}')))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    process.stdout.close()
+    assert process.wait(60) == 0
