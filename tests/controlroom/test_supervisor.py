@@ -27,8 +27,12 @@ END_WITHIN_S = 15.0
 BIJLIGHAR = [sys.executable, "-c", "from bijlighar.controlroom.cli import main; main()"]
 
 
+LAST_GASP = "last-gasp-storm:feeder=0:after=20:minutes=5"
+"""A feeder goes dark 20 seconds of the town after the start; the clock stands until the page is there."""
+
+
 class _Demo:
-    def __init__(self, data: Path, log: Path) -> None:
+    def __init__(self, data: Path, log: Path, *arguments: str) -> None:
         self.data, self.log = data, log
         self.port = free_port()
         self.began_s = time.monotonic()
@@ -36,7 +40,7 @@ class _Demo:
             self.process = subprocess.Popen(
                 [
                     *[*BIJLIGHAR, "demo", "--data", str(data), "--port", str(self.port)],
-                    *["--meter-port", str(free_port()), "--radio", "none", "--speed", "60"],
+                    *["--meter-port", str(free_port()), "--radio", "none", "--speed", "60", *arguments],
                 ],
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -82,8 +86,8 @@ class _Demo:
 
 
 @contextmanager
-def _started(data: Path, log: Path) -> Iterator[_Demo]:
-    demo = _Demo(data, log)
+def _started(data: Path, log: Path, *arguments: str) -> Iterator[_Demo]:
+    demo = _Demo(data, log, *arguments)
     try:
         yield demo
     finally:
@@ -97,7 +101,7 @@ def test_a_demo_starts_reads_ends_and_finds_its_data_again(tmp_path: Path) -> No
     with _started(data, tmp_path / "first.log") as demo:
         demo.until(demo.page)
         demo.until(lambda: demo.readings() > 500)
-        assert len(demo.children()) == 3
+        assert len(demo.children()) == 4
         stopped_at_s = _kill_the_head_end(demo)
         assert stopped_at_s < 30
         kept, town_s = demo.readings(), TownTime(data).stored_s()
@@ -107,7 +111,7 @@ def test_a_demo_starts_reads_ends_and_finds_its_data_again(tmp_path: Path) -> No
         assert f"http://localhost:{demo.port}" in told
         for name, (password, *_) in DEMO_PEOPLE.items():
             assert re.search(rf"{name}.*{password}", told)
-    with _started(data, tmp_path / "second.log") as demo:
+    with _started(data, tmp_path / "second.log", "--scene", LAST_GASP) as demo:
         demo.until(demo.page)
         crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
         assert time.monotonic() - demo.began_s < LATER_START_WITHIN_S * crowd
@@ -124,8 +128,15 @@ def test_a_demo_starts_reads_ends_and_finds_its_data_again(tmp_path: Path) -> No
             rows = client.get("/api/meters").json()["rows"]
             assert len(rows) == 12
             assert any(row["power_w"] is not None for row in rows)
+            demo.until(lambda: _pushed(client, rows) >= {85, 86})
         assert demo.end() < END_WITHIN_S
         assert demo.children() == []
+
+
+def _pushed(client: httpx.Client, meters: list[dict[str, Any]]) -> set[int]:
+    """Bits of the status words that the meters have pushed: 85 the last gasp, 86 the first breath."""
+    pages = [client.get(f"/api/meters/{meter['meter_id']}/events").json() for meter in meters]
+    return {row["code"] for page in pages for row in page["rows"] if row["log"] == "status-word"}
 
 
 def _kill_the_head_end(demo: _Demo) -> float:

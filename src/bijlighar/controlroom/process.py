@@ -1,4 +1,4 @@
-"""What the supervisor starts: ``python -m bijlighar.controlroom.process headend|controlroom SETTINGS NUMBER``.
+"""What the supervisor starts: ``python -m bijlighar.controlroom.process headend|worker|controlroom SETTINGS NUMBER``.
 
 A fault of the settings or the machine ends with status 2 and one sentence, so that the supervisor does not try
 the same again for ever.
@@ -6,6 +6,7 @@ the same again for ever.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from bijlighar.records.schema import SchemaTooNew
 TITLE_PREFIX = b"BJG"
 """Three letters of the maker open a system title (DLMS UA, flag association)."""
 TITLE_OCTETS = 8
+WORKER_NICENESS = 10
+"""The day's work waits for the processor; an alarm and a meter do not."""
 
 
 def run_headend(settings: Settings, number: int) -> None:
@@ -50,6 +53,15 @@ def run_headend(settings: Settings, number: int) -> None:
     )
 
 
+def run_worker(settings: Settings) -> None:
+    """Do the day's work until SIGTERM, behind everybody else. Raises Unavailable and SchemaTooNew."""
+    from bijlighar.operations.worker_process import WorkerProcess, run  # noqa: PLC0415
+
+    os.nice(WORKER_NICENESS)
+    clock_file = Path(settings.clock_file) if settings.clock_file else None
+    run(WorkerProcess(records_url=settings.records_url, data_dir=settings.data_path, clock_file=clock_file))
+
+
 def main(arguments: list[str]) -> None:
     """Run one process of the product."""
     kind, file, number = arguments
@@ -58,6 +70,8 @@ def main(arguments: list[str]) -> None:
     try:
         if kind == "headend":
             run_headend(settings, int(number))
+        elif kind == "worker":
+            run_worker(settings)
         else:
             serve_control_room(settings)
     except (MasterKeyRefused, PushAddressTaken, SchemaTooNew) as fault:

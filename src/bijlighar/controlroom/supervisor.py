@@ -1,7 +1,7 @@
 """Starts the processes of a demo or of the product, watches them, and ends them all.
 
-``bijlighar demo``: virtual meters, head-ends, control room, and the town's clock under its governor.
-``bijlighar serve``: head-ends and control room on real meters and the machine's clock.
+``bijlighar demo``: virtual meters, head-ends, worker, control room, and the town's clock under its governor.
+``bijlighar serve``: head-ends, worker and control room on real meters and the machine's clock.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Town:
 
 
 def product_children(settings: Settings) -> list[Child]:
-    """Head-ends and control room, in the order in which they start. Writes the settings file they read."""
+    """Head-ends, worker and control room, in the order in which they start. Writes the settings file they read."""
     run = settings.data_path / "run"
     run.mkdir(mode=0o700, exist_ok=True)
     file = run / "settings.json"
@@ -92,7 +92,7 @@ def product_children(settings: Settings) -> list[Child]:
         )
 
     headends = [child(f"headend-{n}", "headend", n) for n in range(1, settings.headends + 1)]
-    return [*headends, child("controlroom", "controlroom", 0)]
+    return [*headends, child("worker", "worker", 0), child("controlroom", "controlroom", 0)]
 
 
 class Supervisor:
