@@ -1,4 +1,4 @@
-"""What the supervisor starts: ``python -m bijlighar.controlroom.process headend|worker|controlroom SETTINGS NUMBER``.
+"""What the supervisor starts: ``python -m bijlighar.controlroom.process KIND SETTINGS NUMBER``; KIND is below.
 
 A fault of the settings or the machine ends with status 2 and one sentence, so that the supervisor does not try
 the same again for ever.
