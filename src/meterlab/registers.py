@@ -2,7 +2,8 @@
 
 A register is a pure function of town, meter and instant, less what was not drawn while supply was interrupted. The
 transformer's register is the sum of its homes and the line losses, so the two sides of a balance agree to the
-watt-hour. Midnights of the months that are read again and again are kept for all meters in one table a month.
+watt-hour. What is read again and again is kept: where the last months began, the half hours of yesterday and
+today, and of a small town the midnights of those months.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from meterlab.calendar import (
     DAY_S,
     KOLKATA_S,
     SLOT_S,
-    SLOTS_A_DAY,
     day_of,
     midnight_s,
     month_begin_s,
     month_of_day,
     months_of_days,
 )
+from meterlab.hot_days import HOMES_A_GROUP, GroupDay, HotDays, group_day
 from meterlab.interruptions import Interruptions
 from meterlab.town import THREE_PHASES, Town
 
@@ -36,21 +37,21 @@ INSTALLED_S = month_begin_s(INSTALLED_MONTH)
 _FACTORY_TEST_WH = 400
 """Registers start below this: what the factory's test left in them."""
 
-_MONTHS_AT_ONCE = 12
 _HOMES_AT_ONCE = 8192  # a few megabytes of intermediate numbers
-_HOMES_AT_ONCE_OF_A_DAY = 256  # 5 ms for the first of them
 _FEW_DAYS = 4
-_LARGEST_UINT16 = (1 << 16) - 1
 _MOST_DAYS = 31
 _TABLES_KEPT = 4
 """35 days touch at most three months; one more while a month begins."""
+
+_MOST_HOMES_KEPT_WHOLE = 50_000
+"""A month of midnights costs 128 octets a home. Beyond that, midnights of older days are found when asked for."""
 
 _VA_BITS = 10
 _QUARTER_S = SLOT_S // 2
 _QUARTERS_AN_HOUR = 3600 // _QUARTER_S
 
-_HalfHours = NDArray[np.uint16] | NDArray[np.uint32]
 _Energy = Callable[[int, NDArray[np.int64]], NDArray[np.int64]]
+_OfMonth = Callable[[NDArray[np.int64], int], NDArray[np.int64]]
 
 
 class Registers:
@@ -59,32 +60,44 @@ class Registers:
     def __init__(self, town: Town, interruptions: Interruptions | None = None) -> None:
         self.town = town
         self.interruptions = interruptions or Interruptions()
-        self._homes = np.arange(town.consumers)
-        self._months = np.zeros((town.consumers, 1), np.uint32)
         meters = np.arange(len(town))
-        self._import_start_wh = draws.bits(town.seed, "import-start", meters) % _FACTORY_TEST_WH
-        self._export_start_wh = draws.bits(town.seed, "export-start", meters) % _FACTORY_TEST_WH
+        self._import_start_wh = _starts(town.seed, "import-start", meters)
+        self._export_start_wh = _starts(town.seed, "export-start", meters)
         self._midnights: dict[int, NDArray[np.uint32]] = {}
-        self._hot_days: set[int] = set()
-        self._half_hours: dict[tuple[int, int], _HalfHours] = {}
+        self._months: dict[int, NDArray[np.uint32]] = {}
+        self._hot = HotDays(self._day_of_group)
 
     def prepare(self, now_s: float, days: int) -> None:
-        """Keep the midnights of the last ``days`` days and today for all homes; older tables go.
+        """Keep what is asked for again and again; older tables go. Once a day is enough.
 
-        Half hours of yesterday and today are kept too, once they have been asked for.
+        Of every town: where the months of the last ``days`` days began and ended, and, once they have been asked
+        for, the half hours of yesterday and today. Of a small one the midnights of those months too.
         """
         wanted = {month_of_day(day) for day in range(day_of(now_s) - days, day_of(now_s) + 1)}
-        for month in sorted(m for m in wanted if m >= INSTALLED_MONTH and m not in self._midnights):
-            table = np.empty((self.town.consumers, _MOST_DAYS + 1), np.uint32)
-            for first in range(0, self.town.consumers, _HOMES_AT_ONCE):
-                homes = self._homes[first : first + _HOMES_AT_ONCE]
-                filled = self._month_midnights(homes, month)
-                table[first : first + len(homes), : filled.shape[1]] = filled
-            self._midnights[month] = table
-        for month in sorted(self._midnights)[:-_TABLES_KEPT]:
-            del self._midnights[month]
-        self._hot_days = {day_of(now_s) - 1, day_of(now_s)}
-        self._half_hours = {key: kept for key, kept in self._half_hours.items() if key[0] in self._hot_days}
+        for month in sorted(m for m in wanted if m >= INSTALLED_MONTH and m not in self._months):
+            self._months[month] = self._for_all(month, self._month_starts, 2)
+            if self.town.consumers <= _MOST_HOMES_KEPT_WHOLE:
+                self._midnights[month] = self._for_all(month, self._month_midnights, _MOST_DAYS + 1)
+        for month in sorted(self._months)[:-_TABLES_KEPT]:
+            del self._months[month]
+            self._midnights.pop(month, None)
+        self._hot.change(frozenset({day_of(now_s) - 1, day_of(now_s)}))
+
+    def _for_all(self, month: int, energy: _OfMonth, columns: int) -> NDArray[np.uint32]:
+        """A table of all homes, ``uint32[consumer, column]`` in Wh: 32 bits last for 250 years of the largest."""
+        table = np.empty((self.town.consumers, columns), np.uint32)
+        for first in range(0, self.town.consumers, _HOMES_AT_ONCE):
+            homes = np.arange(first, min(first + _HOMES_AT_ONCE, self.town.consumers))
+            filled = energy(homes, month)
+            table[first : first + len(homes), : filled.shape[1]] = filled
+        return table
+
+    def day_edges_wh(self, home: int, day: int) -> NDArray[np.int64] | None:
+        """Energy of uninterrupted supply since installation at the 49 half hours that bound a day.
+
+        None for a day that is not kept.
+        """
+        return self._hot.edges_wh(home, day) if day in self._hot.days else None
 
     def import_wh(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """The active import register, ``int64[instant]`` in Wh."""
@@ -164,10 +177,9 @@ class Registers:
         """Energy since installation of uninterrupted supply, ``int64[home, instant]``."""
         day, into_s = np.divmod(instants_s + KOLKATA_S, DAY_S)
         days, row = _numbered(day)
-        midnights, day_wh = self._days(homes, days)
-        if not into_s.any():
+        midnights, slots = self._days_and_slots(homes, days, at_midnights=not into_s.any())
+        if slots is None:
             return np.asarray(midnights[:, row], np.int64)
-        slots = self._slots(homes, days, day_wh)
         slot, rest_s = np.divmod(into_s, SLOT_S)
         energy = midnights[:, row] + slots[:, row, slot]
         if rest_s.any():
@@ -178,32 +190,29 @@ class Registers:
             energy = energy + np.floor(running * part).astype(np.int64)
         return np.asarray(energy, np.int64)
 
-    def _slots(
-        self, homes: NDArray[np.int64], days: NDArray[np.int64], day_wh: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """Energy since midnight at each half hour, ``int64[home, day, slot + 1]``."""
-        if len(homes) > 1 or not self._hot_days.issuperset(days.tolist()):
-            return load.slot_cumulative_wh(self.town.seed, homes, days, months_of_days(days), day_wh)
-        group, place = divmod(int(homes[0]), _HOMES_AT_ONCE_OF_A_DAY)
-        out = np.zeros((1, len(days), SLOTS_A_DAY + 1), np.int64)
-        for number, day in enumerate(days.tolist()):
-            kept = self._half_hours.get((day, group))
-            if kept is None:
-                kept = self._half_hours[day, group] = self._day_of_group(group, day)
-            np.cumsum(kept[place], out=out[0, number, 1:])
-        return out
+    def _days_and_slots(
+        self, homes: NDArray[np.int64], days: NDArray[np.int64], *, at_midnights: bool
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+        """Energy since installation when each day begins, ``int64[home, day]``, and since then at half hours.
 
-    def _day_of_group(self, group: int, day: int) -> _HalfHours:
-        """Energy of each half hour of a day, ``[home, slot]``, for neighbours, who are read on one day too."""
-        first = group * _HOMES_AT_ONCE_OF_A_DAY
-        homes = self._homes[first : first + _HOMES_AT_ONCE_OF_A_DAY]
+        The latter is ``int64[home, day, slot + 1]``; None in its place where only midnights are wanted.
+        """
+        if len(homes) == 1 and self._hot.days.issuperset(days.tolist()):
+            edges = np.stack([self._hot.edges_wh(int(homes[0]), day) for day in days.tolist()])
+            return edges[None, :, 0], edges[None] - edges[None, :, :1]
+        begin, energy = self._days(homes, days)
+        if at_midnights:
+            return begin, None
+        return begin, load.slot_cumulative_wh(self.town.seed, homes, days, months_of_days(days), energy)
+
+    def _day_of_group(self, group: int, day: int) -> GroupDay:
+        """A day of neighbours, who are read on one day too."""
+        first = group * HOMES_A_GROUP
+        homes = np.arange(first, min(first + HOMES_A_GROUP, self.town.consumers))
         days = np.asarray([day])
-        _, day_wh = self._days(homes, days)
-        running = load.slot_cumulative_wh(self.town.seed, homes, days, months_of_days(days), day_wh)[:, 0]
-        energy = running[:, 1:] - running[:, :-1]
-        if energy.max(initial=0) <= _LARGEST_UINT16:
-            return energy.astype(np.uint16)
-        return energy.astype(np.uint32)
+        begin, energy = self._days(homes, days)
+        running = load.slot_cumulative_wh(self.town.seed, homes, days, months_of_days(days), energy)[:, 0]
+        return group_day(begin[:, 0], running)
 
     def _days(
         self, homes: NDArray[np.int64], days: NDArray[np.int64]
@@ -233,24 +242,23 @@ class Registers:
 
     def _month_midnights(self, homes: NDArray[np.int64], month: int) -> NDArray[np.int64]:
         """Energy since installation at each midnight of a month, ``int64[home, day + 1]``."""
-        start = self._month_starts(month)[homes].astype(np.int64)
+        kept = self._months.get(month)
+        start = self._month_starts(homes, month) if kept is None else kept[homes].astype(np.int64)
         return start[:, :1] + load.day_cumulative_wh(self.town.seed, homes, month, start[:, 1] - start[:, 0])
 
-    def _month_starts(self, month: int) -> NDArray[np.uint32]:
-        """Energy since installation at the begin and at the end of a month, ``uint32[consumer, 2]`` in Wh.
-
-        32 bits last for 250 years of the largest home.
-        """
-        at = month - INSTALLED_MONTH
-        if at < 0:
+    def _month_starts(self, homes: NDArray[np.int64], month: int) -> NDArray[np.int64]:
+        """Energy since installation at the begin and at the end of a month, ``int64[home, 2]`` in Wh."""
+        if month < INSTALLED_MONTH:
             raise ValueError(f"month {month} lies before the meters were installed")
-        while self._months.shape[1] <= at + 1:
-            known = self._months.shape[1] - 1
-            months = np.arange(known, known + _MONTHS_AT_ONCE) + INSTALLED_MONTH
-            energy = load.month_wh(self.town.seed, self._homes, self.town.mean_wh_day, months)
-            further = self._months[:, -1:] + np.cumsum(energy, axis=1)
-            self._months = np.concatenate([self._months, further.astype(np.uint32)], axis=1)
-        return self._months[:, at : at + 2]
+        months = np.arange(INSTALLED_MONTH, month + 1)
+        energy = load.month_wh(self.town.seed, homes, self.town.mean_wh_day[homes], months)
+        before = energy[:, :-1].sum(axis=1)
+        return np.stack([before, before + energy[:, -1]], axis=1)
+
+
+def _starts(seed: int, subject: str, meters: NDArray[np.int64]) -> NDArray[np.uint16]:
+    """What the factory's test left in the registers, ``uint16[meter]`` in Wh."""
+    return (draws.bits(seed, subject, meters) % _FACTORY_TEST_WH).astype(np.uint16)
 
 
 def _numbered(day: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -64,7 +64,7 @@ def test_half_hours_that_are_kept_are_those_that_would_be_drawn():
             for home in (0, 1, 255, 256, 299):
                 assert kept.drawn_wh(home, at).tolist() == drawn.drawn_wh(home, at).tolist()
         kept.prepare(now_s + 3 * DAY_S, 3)
-        assert kept._half_hours == {}
+        assert len(kept._hot) == 0
 
 
 def test_the_same_seed_gives_the_same_registers_whenever_it_is_asked():
