@@ -90,23 +90,29 @@ class Audit:
 
     def verify(self) -> AuditVerdict:
         """Walk the whole chain. Raises Unavailable."""
-        number, before = 0, FIRST_HASH
         with self._database.read() as connection:
-            counted = current_number(connection, "audit")
-            while rows := self._after(connection, number):
-                for row in rows:
-                    reason = _fault(row, number + 1, before)
-                    if reason:
-                        return AuditVerdict(entries=number, broken_at=number + 1, reason=reason)
-                    number, before = row["number"], row["hash"]
-        if number != counted:
-            reason = f"the log ends at {number}, but {counted} entries were added"
-            return AuditVerdict(entries=number, broken_at=number + 1, reason=reason)
-        return AuditVerdict(entries=number, broken_at=None)
+            return verify_chain(connection)
 
-    def _after(self, connection: Connection, number: int) -> Sequence[RowMapping]:
-        query = select(_kept).where(_kept.c.number > number).order_by(_kept.c.number).limit(VERIFIED_AT_ONCE)
-        return connection.execute(query).mappings().all()
+
+def verify_chain(connection: Connection) -> AuditVerdict:
+    """Walk the whole chain, as a transaction sees it."""
+    number, before = 0, FIRST_HASH
+    counted = current_number(connection, "audit")
+    while rows := _after(connection, number):
+        for row in rows:
+            reason = _fault(row, number + 1, before)
+            if reason:
+                return AuditVerdict(entries=number, broken_at=number + 1, reason=reason)
+            number, before = row["number"], row["hash"]
+    if number != counted:
+        reason = f"the log ends at {number}, but {counted} entries were added"
+        return AuditVerdict(entries=number, broken_at=number + 1, reason=reason)
+    return AuditVerdict(entries=number, broken_at=None)
+
+
+def _after(connection: Connection, number: int) -> Sequence[RowMapping]:
+    query = select(_kept).where(_kept.c.number > number).order_by(_kept.c.number).limit(VERIFIED_AT_ONCE)
+    return connection.execute(query).mappings().all()
 
 
 def _fault(row: RowMapping, number: int, before: str) -> str:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, select, update
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, exc, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
@@ -54,8 +54,8 @@ class Database:
     """Opens connections for ``read`` and ``write``. ``url`` is a SQLAlchemy URL. Usable from many threads."""
 
     def __init__(self, url: str, *, busy_s: float = BUSY_S) -> None:
-        self.url = make_url(url)
-        self.engine = _engine(url, busy_s)
+        self.url = with_driver(url)
+        self.engine = _engine(self.url, busy_s)
         self._reading = self.engine if self.is_sqlite else self.engine.execution_options(**_ONE_LOOK)
         self._writing = self.engine.execution_options(**{_WRITES: True})
 
@@ -86,8 +86,17 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def _engine(url: str, busy_s: float) -> Engine:
-    if make_url(url).get_backend_name() != "sqlite":
+def with_driver(url: str) -> URL:
+    """The URL, with the driver that this program brings where it names none.
+
+    Raises sqlalchemy's ArgumentError for what is no URL.
+    """
+    made = make_url(url)
+    return made.set(drivername="postgresql+psycopg") if made.drivername == "postgresql" else made
+
+
+def _engine(url: URL, busy_s: float) -> Engine:
+    if url.get_backend_name() != "sqlite":
         waits = f"-c lock_timeout={int(busy_s * 1000)} -c synchronous_commit=on"
         return create_engine(url, pool_pre_ping=True, connect_args={"options": waits})
     engine = create_engine(url, connect_args={"timeout": busy_s})

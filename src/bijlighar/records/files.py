@@ -130,3 +130,8 @@ def is_alive(folder: Path, owner: str) -> bool:
         return False
     path.unlink(missing_ok=True)
     return False
+
+
+def living_owners(folder: Path) -> int:
+    """How many processes have the records of this folder open, on this machine."""
+    return sum(is_alive(folder, file.stem) for file in sorted(folder.glob("*.alive")))

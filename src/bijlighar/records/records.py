@@ -28,6 +28,7 @@ from bijlighar.records.jobs import ReadJobs
 from bijlighar.records.keys import KeyBox
 from bijlighar.records.landing import Alarm, Landing
 from bijlighar.records.layouts import Layouts
+from bijlighar.records.leases import Leases
 from bijlighar.records.manifest import Manifest
 from bijlighar.records.move import refuse_moved
 from bijlighar.records.nameplates import Nameplates
@@ -53,7 +54,8 @@ class Records:
     ``zone``     the utility's zone, whose civil days name the segments' folders
     ``busy_s``   how long a statement waits for another writer
 
-    Opening migrates the schema and tidies up after processes that died. Raises SchemaTooNew, RecordsMoved, Unavailable.
+    Opening migrates the schema and tidies up after processes that died.
+    Raises SchemaTooNew, RecordsMoved, Unavailable.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Records:
         self.exceptions = Exceptions(self._database)
         self.day_progress = DayProgress(self._database)
         self.counters = Counters(self._database)
+        self.leases = Leases(self._database, process=self._owner.name, owners=owners, now=now)
         self.keys = KeyBox(self._database, now)
         self.layouts = Layouts(self._database, now)
         self.nameplates = Nameplates(self._database)

@@ -38,8 +38,7 @@ class SchemaTooNew(Exception):
 def migrate(database: Database, data_dir: Path) -> None:
     """Bring the schema to this program's. Raises SchemaTooNew, Unavailable."""
     scripts = ScriptDirectory.from_config(_config())
-    newest = scripts.get_current_head()
-    assert newest is not None, "migrations are packaged with the program"
+    newest = newest_revision()
     with _one_at_a_time(database, data_dir), database.write() as connection:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK})
@@ -56,6 +55,13 @@ def migrate(database: Database, data_dir: Path) -> None:
 def revision(connection: Connection) -> str | None:
     """The revision of the schema, None for an empty database."""
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision() -> str:
+    """The revision that this program builds."""
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    assert newest is not None, "migrations are packaged with the program"
+    return newest
 
 
 def _config() -> Config:
