@@ -102,6 +102,10 @@ def demo(
         ),
     ] = 0,
     seed: Annotated[int, typer.Option(help="Everything about the town follows from it.")] = 2,
+    push: Annotated[
+        bool,
+        typer.Option("--push/--no-push", help="Whether the meters also tell unasked: rows, alerts, last gasps."),
+    ] = True,
 ) -> None:
     """A virtual town, a head-end that reads it, and the control room. Ctrl-C ends everything."""
     from bijlighar.controlroom import demo as demonstration  # noqa: PLC0415 (help stays quick)
@@ -115,6 +119,7 @@ def demo(
             radio=radio,
             meter_port=meter_port,
             seed=seed,
+            push=push,
         )
         demonstration.run_demo(chosen, Console())
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
 from bijlighar.controlroom.children import Child
-from bijlighar.controlroom.ports import PortTaken, free_port, require_free
+from bijlighar.controlroom.ports import PortTaken, free_port, free_push_port, require_free
 from bijlighar.controlroom.server import open_records
 from bijlighar.controlroom.settings import Settings
 from bijlighar.controlroom.supervisor import DataDirLock, Supervisor, Town, product_children
@@ -40,7 +41,8 @@ SEED = 2
 class Demo:
     """What to show. ``settings`` name data directory, port and clock file; ``meters`` None: as the town has.
 
-    ``meter_port`` 0: the registered port, or a free one when another program has it.
+    ``meter_port`` 0: the registered port, or a free one when another program has it. ``push``: whether the meters
+    also tell unasked, alerts and last gasps among it, to the head-end's listener on a free port.
     """
 
     settings: Settings
@@ -51,6 +53,7 @@ class Demo:
     meter_port: int = 0
     seed: int = SEED
     meters: int | None = None
+    push: bool = True
 
 
 def demo_settings(data_dir: Path, port: int, town: str) -> Settings:
@@ -71,6 +74,9 @@ def run_demo(demo: Demo, console: Console) -> None:
     try:
         require_free(settings.host, settings.port, "the control room")
         demo = replace(demo, meter_port=_meter_port(demo.meter_port))
+        if demo.push:
+            settings = msgspec.structs.replace(settings, push_address=f"127.0.0.1:{free_push_port()}")
+            demo = replace(demo, settings=settings)
         teller = Teller(
             console,
             address=f"http://localhost:{settings.port}",
@@ -109,6 +115,7 @@ def _furnish(demo: Demo, clock: TownClock) -> None:
 
 def _meters(demo: Demo) -> Child:
     scenes = [part for scene in demo.scenes for part in ("--scene", scene)]
+    pushes = ["--push", demo.settings.push_address] if demo.settings.push_address else []
     return Child(
         name="meterlab",
         arguments=[
@@ -122,6 +129,7 @@ def _meters(demo: Demo) -> Child:
             demo.settings.clock_file,
             "--radio",
             demo.radio,
+            *pushes,
             *scenes,
         ],
         log=demo.settings.data_path / "logs" / "meterlab.log",

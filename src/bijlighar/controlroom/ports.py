@@ -17,13 +17,20 @@ class PortTaken(Exception):
         self.port = port
 
 
-def require_free(host: str, port: int, purpose: str, option: str = "--port") -> None:
+def require_free(
+    host: str,
+    port: int,
+    purpose: str,
+    option: str = "--port",
+    *,
+    transport: socket.SocketKind = socket.SOCK_STREAM,
+) -> None:
     """Return when ``host:port`` can be listened on. ``option`` chooses another port.
 
     Raises PortTaken; OSError for a foreign address.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with socket.socket(family, transport) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -41,10 +48,20 @@ TRIES = 100
 
 def free_port(host: str = "127.0.0.1") -> int:
     """A port that was free a moment ago. Raises PortTaken when TRIES drawn ones were not."""
+    return _free(host, (socket.SOCK_STREAM,))
+
+
+def free_push_port(host: str = "127.0.0.1") -> int:
+    """A port that was free a moment ago for TCP and UDP alike, as meters push over both. Raises PortTaken."""
+    return _free(host, (socket.SOCK_STREAM, socket.SOCK_DGRAM))
+
+
+def _free(host: str, transports: tuple[socket.SocketKind, ...]) -> int:
     for _ in range(TRIES):
         number = secrets.choice(FREE_PORTS)
         try:
-            require_free(host, number, "a listener")
+            for transport in transports:
+                require_free(host, number, "a listener", transport=transport)
         except PortTaken:
             continue
         return number
