@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from meterlab.deviations import Deviations, Step, disjoint
+
 FOREVER = 1 << 40
 """Epoch seconds beyond every question (the year 36812)."""
 
@@ -27,10 +29,16 @@ def merged(intervals: list[Interval]) -> list[Interval]:
 
 @dataclass
 class Interruptions:
-    """Relay intervals by meter, power cuts by transformer."""
+    """Relay intervals by meter, power cuts by transformer, and the ``deviations`` that come with them."""
 
     by_relay: dict[int, list[Interval]] = field(default_factory=dict)
     by_transformer: dict[int, list[Interval]] = field(default_factory=dict)
+    deviations: Deviations = field(default_factory=Deviations)
+
+    @property
+    def any(self) -> bool:
+        """Whether anything keeps a home from drawing as usual, or its meter from seeing it."""
+        return bool(self.by_relay or self.by_transformer or self.deviations.any)
 
     def relay_opened(self, meter: int, at_s: int) -> None:
         """The relay of ``meter`` opens; nothing happens when it is open."""
@@ -60,6 +68,15 @@ class Interruptions:
         if not relay and not cuts:
             return []
         return merged([*(relay or []), *(cuts or [])])
+
+    def steps(self, meter: int, transformer: int, *, really: bool = False) -> tuple[Step, ...]:
+        """Disjoint intervals with the thousandths of the usual energy in them, in order.
+
+        What the meter of a home sees; with ``really`` what the home draws, be it seen or stolen.
+        """
+        gone = self.unmeasured(meter, transformer)
+        factors = self.deviations.factors(meter, transformer, gone, really=really) if self.deviations.any else []
+        return disjoint([*((begin, end, 0) for begin, end in gone), *factors])
 
 
 def overlap_s(intervals: list[Interval], begin_s: int, end_s: int) -> int:

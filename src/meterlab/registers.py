@@ -24,6 +24,7 @@ from meterlab.calendar import (
     month_of_day,
     months_of_days,
 )
+from meterlab.deviations import USUAL, Step
 from meterlab.hot_days import HOMES_A_GROUP, GroupDay, HotDays, group_day
 from meterlab.interruptions import Interruptions
 from meterlab.town import THREE_PHASES, Town
@@ -120,16 +121,18 @@ class Registers:
         """Energy measured since installation, ``int64[instant]`` in Wh."""
         if self.town.is_consumer(meter):
             return np.asarray(self._homes_wh(np.asarray([meter]), instants_s)[0])
-        return self._with_losses(self._homes_wh(self._homes_below(meter), instants_s).sum(axis=0))
+        return self._with_losses(self._homes_wh(self._homes_below(meter), instants_s, really=True).sum(axis=0))
 
     def phases_wh(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """The same by phase, ``int64[3, instant]``; losses and three-phase homes are shared alike."""
         if self.town.is_consumer(meter):
-            return self._by_phase(np.asarray([meter]), instants_s)
-        return self._with_losses(self._by_phase(self._homes_below(meter), instants_s))
+            return self._by_phase(np.asarray([meter]), instants_s, really=False)
+        return self._with_losses(self._by_phase(self._homes_below(meter), instants_s, really=True))
 
-    def _by_phase(self, homes: NDArray[np.int64], instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
-        drawn = self._homes_wh(homes, instants_s)
+    def _by_phase(
+        self, homes: NDArray[np.int64], instants_s: NDArray[np.int64], *, really: bool
+    ) -> NDArray[np.int64]:
+        drawn = self._homes_wh(homes, instants_s, really=really)
         phase, three = self.town.phase[homes], drawn[self.town.phase[homes] == THREE_PHASES]
         return np.stack([drawn[phase == p].sum(axis=0) + ((three + p) // 3).sum(axis=0) for p in range(3)])
 
@@ -160,18 +163,32 @@ class Registers:
         """Where the import registers, active and apparent, stood at installation."""
         return int(self._import_start_wh[meter])
 
-    def _homes_wh(self, homes: NDArray[np.int64], instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Energy really drawn since installation, ``int64[home, instant]``."""
-        wanted = self._wanted_wh(homes, instants_s)
-        if not self.interruptions.by_relay and not self.interruptions.by_transformer:
-            return wanted
-        for row, home in enumerate(homes.tolist()):
-            unmeasured = self.interruptions.unmeasured(home, int(self.town.transformer[home]))
-            for begin, end in unmeasured:
-                edges = np.clip(instants_s, begin, end)
-                first = self._wanted_wh(homes[row : row + 1], np.asarray([begin]))[0]
-                wanted[row] -= self._wanted_wh(homes[row : row + 1], edges)[0] - first
-        return wanted
+    def _homes_wh(
+        self, homes: NDArray[np.int64], instants_s: NDArray[np.int64], *, really: bool = False
+    ) -> NDArray[np.int64]:
+        """Energy that the meters saw since installation, ``int64[home, instant]``; ``really``: that was drawn."""
+        energy = self._wanted_wh(homes, instants_s)
+        if not self.interruptions.any:
+            return energy
+        for steps, rows in self._deviating(homes, really=really).items():
+            some, last_s = homes[rows], int(instants_s.max(initial=0))
+            for begin, end, permille in steps:
+                if begin < last_s:
+                    edges = np.concatenate([[begin], np.clip(instants_s, begin, end)])
+                    wanted = self._wanted_wh(some, edges)
+                    energy[rows] += (wanted[:, 1:] - wanted[:, :1]) * (permille - USUAL) // USUAL
+        return energy
+
+    def _deviating(self, homes: NDArray[np.int64], *, really: bool) -> dict[tuple[Step, ...], list[int]]:
+        """Rows of ``homes`` by what deviates there."""
+        groups: dict[tuple[Step, ...], list[int]] = {}
+        for row, (home, transformer) in enumerate(
+            zip(homes.tolist(), self.town.transformer[homes].tolist(), strict=True)
+        ):
+            steps = self.interruptions.steps(home, transformer, really=really)
+            if steps:
+                groups.setdefault(steps, []).append(row)
+        return groups
 
     def _wanted_wh(self, homes: NDArray[np.int64], instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """Energy since installation of uninterrupted supply, ``int64[home, instant]``."""
