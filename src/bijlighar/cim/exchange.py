@@ -1,4 +1,4 @@
-"""What crosses between the head-end and the records besides readings: nameplates, sealed keys, read jobs."""
+"""What crosses between the head-end and the records besides readings: nameplates, keys, jobs, leases, counters."""
 
 from __future__ import annotations
 
@@ -96,3 +96,68 @@ class RefusedPush:
     counter: int | None
     peer: str
     octets: bytes
+
+
+class Deposed(Exception):
+    """This life of a head-end holds nothing any more: it was silent for too long and others have taken over."""
+
+
+class LeaseLost(Exception):
+    """The communication group of a meter is no longer, or not yet, leased to this head-end."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__(f"group {group} is not leased to this head-end")
+        self.group = group
+
+
+LOOSE_GROUPS = 64
+"""Meters without a communication group are leased in this many parts, so that 64 head-ends can share them."""
+
+
+def lease_group(group: str, meter_id: int) -> str:
+    """What is leased when a meter of this communication group is read: the group, or one of the parts ``#0`` ….
+
+    ``records.leases.leased_group`` says the same in SQL.
+    """
+    return group or f"#{meter_id % LOOSE_GROUPS}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One life of a head-end process, as the store shows it.
+
+    ``life``  unique for ever; ``owner`` the process's name; ``beat`` counts up with every renewal
+    ``gone``  True when its process has certainly ended; False when it lives or nobody here can know
+    """
+
+    life: str
+    owner: str
+    beat: int
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Who holds one communication group. ``life`` None: nobody. ``epoch`` grows by one whenever it is taken."""
+
+    life: str | None
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """All members and leases as they were at one moment; a group that was never leased is absent."""
+
+    members: tuple[Member, ...]
+    leases: dict[str, Lease]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterWish:
+    """Invocation counters wanted for one meter and client, >= ``at_least``, under the lease of its group."""
+
+    meter_id: int
+    client_address: int
+    group: str
+    epoch: int
+    at_least: int = 0

@@ -6,11 +6,13 @@ committed before the first number is used. Numbers that were reserved and not us
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import case, exc
+from sqlalchemy import Connection, case, exc
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bijlighar.cim.exchange import CounterWish
 from bijlighar.records import tables
 from bijlighar.records.database import Database
 
@@ -81,3 +83,27 @@ class Counters:
         row = tables.counters
         with self._database.write() as connection:
             connection.execute(row.update().values(next=row.c.next + by))
+
+
+def reserve_many(connection: Connection, wishes: Sequence[CounterWish], count: int) -> dict[tuple[int, int], int]:
+    """``count`` numbers for every wish, inside a writing transaction: (meter, client) → the first of them.
+
+    A counter that has too few numbers left stays as it is and is absent from the answer.
+    """
+    row = tables.counters
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = make(row)
+    least = statement.excluded.next - count
+    after = case((row.c.next > least, row.c.next), else_=least) + count
+    columns = (row.c.meter_id, row.c.client_address, row.c.next)
+    reserving = statement.on_conflict_do_update(
+        index_elements=["meter_id", "client_address"], set_={"next": after}, where=after <= COUNTER_LIMIT
+    ).returning(*columns)
+    rows = [
+        {"meter_id": wish.meter_id, "client_address": wish.client_address, "next": wish.at_least + count}
+        for wish in wishes
+        if wish.at_least + count <= COUNTER_LIMIT
+    ]
+    if not rows:
+        return {}
+    return {(meter, client): after - count for meter, client, after in connection.execute(reserving, rows)}

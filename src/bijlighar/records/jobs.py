@@ -1,14 +1,17 @@
 """The queue of on-demand reads, shared by processes through the database.
 
-A claimed job belongs to one owner for a lease; each report renews it. When the owner dies, the lease lapses and
-the job waits again; after a few dead owners it fails, so that one poisonous job cannot stop the queue.
+A job goes to the head-end that holds the lease of its meter's communication group (``leases``), and waits again
+as soon as that head-end's life has ended. Whoever claims without leases has a job for a while only, and each
+report renews it. After a few owners that ended in the middle a job fails, so that one poisonous job cannot stop
+the queue.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
-from sqlalchemy import Connection, RowMapping, exc, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, case, exc, insert, or_, select, update
 
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.exchange import JobState, ReadJob
@@ -16,6 +19,7 @@ from bijlighar.cim.period import Period
 from bijlighar.records import tables
 from bijlighar.records.counters import UnknownMeter
 from bijlighar.records.database import Database
+from bijlighar.records.leases import leased_group
 
 LEASE_MS = 120_000
 """A silent owner keeps a job this long: twice the slowest session, so that a slow meter is not read by two."""
@@ -82,23 +86,30 @@ class ReadJobs:
         with self._database.read() as connection:
             return [_job(row) for row in connection.execute(query).mappings()]
 
-    def claim(self, owner: str, limit: int, now_ms: int) -> list[ReadJob]:
-        """Take up to ``limit`` waiting jobs, oldest first; each goes to one owner only. Raises Unavailable."""
-        if not self._anything_to_claim(now_ms):
+    def claim(self, owner: str, limit: int, now_ms: int, *, life: str | None = None) -> list[ReadJob]:
+        """Take up to ``limit`` waiting jobs, oldest first; each goes to one owner only. Raises Unavailable.
+
+        With ``life`` only those of meters whose group is leased to it, or to nobody ever; the owner is the life.
+        """
+        wanted = _kept.c.state == JobState.WAITING.value
+        if life is not None:
+            wanted &= _leased_to(life)
+        if not self._anything_to_claim(wanted, now_ms):
             return []
         waiting = (
             select(_kept.c.job_id)
-            .where(_kept.c.state == JobState.WAITING.value)
+            .where(wanted)
             .order_by(_kept.c.asked_ms, _kept.c.job_id)
             .limit(limit)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, of=_kept)
         )
         with self._database.write() as connection:
             _release_lapsed(connection, now_ms)
             taken = list(connection.execute(waiting).scalars())
             if not taken:
                 return []
-            lease = {"owner": owner, "lease_until_ms": now_ms + self._lease_ms, "changed_ms": now_ms}
+            until_ms = now_ms + self._lease_ms if life is None else None
+            lease = {"owner": life or owner, "lease_until_ms": until_ms, "changed_ms": now_ms}
             connection.execute(
                 update(_kept)
                 .where(_kept.c.job_id.in_(taken))
@@ -107,26 +118,45 @@ class ReadJobs:
             rows = connection.execute(select(_kept).where(_kept.c.job_id.in_(taken))).mappings().all()
         return sorted((_job(row) for row in rows), key=lambda job: (job.asked_ms, job.job_id))
 
-    def _anything_to_claim(self, now_ms: int) -> bool:
+    def give_back(self, life: str, job_ids: Sequence[str]) -> None:
+        """These jobs of ``life`` wait again, as if never claimed: their group goes to another head-end."""
+        mine = (_kept.c.owner == life) & _kept.c.job_id.in_(job_ids) & (_kept.c.state == JobState.RUNNING.value)
+        free = {"state": JobState.WAITING.value, "owner": None, "lease_until_ms": None}
+        with self._database.write() as connection:
+            connection.execute(update(_kept).where(mine).values(claims=_kept.c.claims - 1, **free))
+
+    def _anything_to_claim(self, wanted: ColumnElement[bool], now_ms: int) -> bool:
         """Look before taking the writer's lock: an idle head-end asks several times a second."""
-        lapsed = (_kept.c.state == JobState.RUNNING.value) & (_kept.c.lease_until_ms <= now_ms)
-        query = select(_kept.c.job_id).where((_kept.c.state == JobState.WAITING.value) | lapsed).limit(1)
+        query = select(_kept.c.job_id).where(or_(wanted, _lapsed(now_ms))).limit(1)
         with self._database.read() as connection:
             return connection.execute(query).first() is not None
 
     def report(
-        self, job_id: str, *, state: JobState, rows: int, progress: float, detail: str, now_ms: int
+        self,
+        job_id: str,
+        *,
+        state: JobState,
+        rows: int,
+        progress: float,
+        detail: str,
+        now_ms: int,
+        life: str | None = None,
     ) -> None:
         """Keep how a job stands and renew its lease. ``progress`` runs from 0 to 1.
 
-        A job that has ended stays as it ended: a late word of an owner whose lease lapsed changes nothing.
+        A job that has ended stays as it ended: a late word of an owner whose lease lapsed changes nothing. Nor
+        does a ``life`` that has the job no more, unless it says that the job is done: then its rows are durable.
         Raises UnknownJob, Unavailable, and ValueError for a progress outside [0, 1].
         """
         if not 0 <= progress <= 1:
             raise ValueError(f"progress {progress} is not between 0 and 1")
         values = {"state": state.value, "rows": rows, "progress": progress, "detail": detail, "changed_ms": now_ms}
-        lease = now_ms + self._lease_ms if state is JobState.RUNNING else None
+        lease = None
+        if state is JobState.RUNNING:
+            lease = case((_kept.c.lease_until_ms.is_not(None), now_ms + self._lease_ms))
         statement = update(_kept).where(_kept.c.job_id == job_id, _kept.c.state.not_in(_ENDED))
+        if life is not None and state is not JobState.DONE:
+            statement = statement.where(_kept.c.owner == life)
         with self._database.write() as connection:
             changed = connection.execute(statement.values(lease_until_ms=lease, **values)).rowcount
             known = select(_kept.c.job_id).where(_kept.c.job_id == job_id)
@@ -134,8 +164,24 @@ class ReadJobs:
                 raise UnknownJob(job_id)
 
 
+def _leased_to(life: str) -> ColumnElement[bool]:
+    """Jobs of meters whose group ``life`` holds; nobody's groups are anybody's, so that no job waits for ever."""
+    meters, leases = tables.meters, tables.leases
+    group = select(leased_group()).where(meters.c.meter_id == _kept.c.meter_id).scalar_subquery()
+    mine = select(leases.c.communication_group).where(leases.c.life == life)
+    known = select(leases.c.communication_group)
+    return or_(group.in_(mine), group.not_in(known))
+
+
+def _lapsed(now_ms: int) -> ColumnElement[bool]:
+    """Running jobs whose owner's life has ended, or who claimed without one and was silent for too long."""
+    lives = select(tables.headends.c.life)
+    over = or_(_kept.c.lease_until_ms <= now_ms, _kept.c.lease_until_ms.is_(None) & _kept.c.owner.not_in(lives))
+    return (_kept.c.state == JobState.RUNNING.value) & over
+
+
 def _release_lapsed(connection: Connection, now_ms: int) -> None:
-    lapsed = (_kept.c.state == JobState.RUNNING.value) & (_kept.c.lease_until_ms <= now_ms)
+    lapsed = _lapsed(now_ms)
     free = {"owner": None, "lease_until_ms": None, "changed_ms": now_ms}
     connection.execute(
         update(_kept)

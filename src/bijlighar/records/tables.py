@@ -166,6 +166,24 @@ counters = Table(
     Column("next", BigInteger, nullable=False),
 )
 
+headends = Table(
+    "headends",
+    metadata,
+    Column("life", Text, primary_key=True),
+    _text("owner"),
+    _text("place"),
+    Column("beat", BigInteger, nullable=False),
+    _instant("joined_s"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("communication_group", Text, primary_key=True),
+    Column("life", Text, index=True),
+    Column("epoch", BigInteger, nullable=False),
+)
+
 layouts = Table(
     "layouts",
     metadata,
