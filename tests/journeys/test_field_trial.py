@@ -54,8 +54,9 @@ def _state(town: Town) -> JobState | None:
 
 
 def test_a_good_trial_passes_and_every_value_is_the_meters_own(tmp_path: Path) -> None:
-    with running_town(tmp_path, start_s=JUNE_3, speed=SPEED, radio=LTE) as town:
+    with running_town(tmp_path, start_s=JUNE_3, speed=SPEED, radio=LTE, push=True) as town:
         card = trial_of_days(town, 3.1)
+        assert len(town.records.pushes.windows()) == 12  # what the meters also push changes no judgement
         told = [found.detail_en for found in card.findings]
         assert card.verdict is Verdict.PASS, (told, card.limits)
         assert told == []

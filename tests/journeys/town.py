@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,11 @@ import msgspec
 import zmq
 
 from bijlighar.controlroom.governor import Governor
+from bijlighar.controlroom.ports import free_push_port
 from bijlighar.headend.clock import TownClock
 from bijlighar.headend.delivery import DeliverySettings
 from bijlighar.headend.keys import Keyring, create_master_key
+from bijlighar.headend.push import PushSettings
 from bijlighar.headend.service import HeadEndSettings
 from bijlighar.operations.headend_process import HeadEndProcess, run
 from bijlighar.operations.registry_import import import_registry
@@ -53,6 +55,7 @@ class Town:
     keyring: Keyring
     options: list[str]
     feed: Any
+    push_port: int = 0
     processes: list[Any] = field(default_factory=list)
     governor: Governor = field(default_factory=lambda: Governor(wanted=1.0, speed=1.0))
     lag_s: float | None = None
@@ -84,7 +87,9 @@ class Town:
             time.sleep(0.1)
 
     def start_headend(self, settings: HeadEndSettings = QUICK) -> multiprocessing.process.BaseProcess:
-        """One head-end process, as the product starts it."""
+        """One head-end process, as the product starts it; it hears the meters' pushes when they push."""
+        if self.push_port:
+            settings = replace(settings, push=PushSettings(host="127.0.0.1", port=self.push_port))
         process = HeadEndProcess(
             records_url=f"sqlite:///{self.folder / 'data' / 'records.db'}",
             data_dir=self.folder / "data",
@@ -123,8 +128,10 @@ def running_town(
     scenes: Sequence[str] = (),
     radio: Sequence[str] = (),
     seed: int = 7,
+    push: bool = False,
 ) -> Iterator[Town]:
     """A trial town with its registry imported; end it by leaving. The head-end is started by the caller."""
+    push_port = free_push_port() if push else 0
     clock = TownClock.create(folder / "clock", start_s=start_s, speed=speed)
     options = ["--town", "trial", "--seed", str(seed), *(part for scene in scenes for part in ("--scene", scene))]
     lab = subprocess.Popen(
@@ -133,6 +140,7 @@ def running_town(
             *("--registry-out", str(folder / "registry")),
             *options,
             *radio,
+            *(("--push", f"127.0.0.1:{push_port}") if push else ()),
         ],
         stdout=subprocess.PIPE,
         text=True,
@@ -158,6 +166,7 @@ def running_town(
                 keyring=keyring,
                 options=options,
                 feed=feed,
+                push_port=push_port,
                 governor=Governor(wanted=speed, speed=speed),
             )
             try:
