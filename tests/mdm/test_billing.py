@@ -77,6 +77,28 @@ def test_how_often_the_meter_was_replaced_changes_nothing(seed: int, cuts: list[
     assert (whole.band_wh.sum(axis=1) == whole.blocks["import_wh"]).all()
 
 
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), half_hour=st.integers(1, 47))
+def test_in_how_many_pieces_the_blocks_come_changes_nothing(seed: int, half_hour: int) -> None:
+    segments, group = _town(4, [20], seed)
+    pieces = [_piece(group, slice(half_hour, None)), _piece(group, slice(None, half_hour))]
+    whole, cut = determine(segments, [group], 3), determine(segments, pieces, 3)
+    for name in ("demand_w", "demand_start_s", "band_wh", "missing_slots", "expected_slots"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(cut, name), name)
+    np.testing.assert_array_equal(whole.blocks["import_wh"], cut.blocks["import_wh"])
+
+
+def _piece(group: IntervalGroup, span: slice) -> IntervalGroup:
+    return replace(
+        group,
+        start_s=group.start_s[span],
+        band=group.band[span],
+        values={channel: values[:, span] for channel, values in group.values.items()},
+        expected=group.expected[:, span],
+        estimated=group.estimated[:, span],
+    )
+
+
 def _one(town: tuple[Segments, IntervalGroup]) -> tuple[Segments, list[IntervalGroup]]:
     return town[0], [town[1]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bijlighar.mdm.billing.determinants import Basis, Determinants, IntervalGroup, Segments, determine
+from bijlighar.mdm.billing.determinants import Basis, Determinants, IntervalGroup, Segments, Tally, determine
 from bijlighar.mdm.billing.preview import BillPart, Line, PreviewedBill, preview
 from bijlighar.mdm.billing.tariff import Band, Slab, Tariff, TariffRefused, TariffVersion, parse_tariff
 
@@ -16,6 +16,7 @@ __all__ = [
     "PreviewedBill",
     "Segments",
     "Slab",
+    "Tally",
     "Tariff",
     "TariffRefused",
     "TariffVersion",

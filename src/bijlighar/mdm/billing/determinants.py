@@ -8,7 +8,7 @@ else the sum of the blocks. Where both are known they are held against each othe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -114,71 +114,112 @@ class Determinants:
     agrees: NDArray[np.bool_]
 
 
-def determine(segments: Segments, groups: Sequence[IntervalGroup], bands: int = 1) -> Determinants:
-    """Determinants of every usage point."""
-    register = {channel: _advance(segments, channel) for channel in CHANNELS}
-    blocks = {channel: _sum_of_blocks(segments, groups, channel) for channel in CHANNELS}
-    expected = _by_point(segments, groups, lambda group: group.expected.sum(axis=1))
-    known = _by_point(segments, groups, lambda group: (_energy(group) != MISSING).sum(axis=1))
-    guessed = _by_point(
-        segments, groups, lambda group: (group.estimated & (_energy(group) != MISSING)).sum(axis=1)
-    )
-    estimated = _by_point(
-        segments,
-        groups,
-        lambda group: _scaled(
-            segments, group.segment, np.where(group.estimated, _zeroed(_energy(group)), 0).sum(axis=1)
-        ),
-    )
-    has_blocks = known > 0
-    billed = {
-        channel: np.where(
-            register[channel] != MISSING, register[channel], np.where(has_blocks, blocks[channel], MISSING)
+class Tally:
+    """What the blocks say, counted segment by segment in the meter's own units; groups come one by one, any order.
+
+    A group holds whole half hours of the clock, such as those of a civil day.
+    """
+
+    def __init__(self, segments: Segments, bands: int = 1) -> None:
+        count = len(segments.point)
+        self._segments = segments
+        self._sums = {channel: np.zeros(count, dtype=np.int64) for channel in CHANNELS}
+        self._estimated = np.zeros(count, dtype=np.int64)
+        self._bands = np.zeros((count, bands), dtype=np.int64)
+        self._slots = np.zeros((count, 3), dtype=np.int64)  # expected, known, estimated
+        self._demand = np.full(count, MISSING, dtype=np.int64)
+        self._demand_start_s = np.full(count, MISSING, dtype=np.int64)
+
+    def add(self, group: IntervalGroup) -> None:
+        """Count one group."""
+        rows = group.segment
+        energy = np.where(group.expected, group.values[ENERGY], MISSING)
+        known = energy != MISSING
+        guessed = group.estimated & known
+        for channel, values in group.values.items():
+            counted = np.where(group.expected & (values != MISSING), values, 0).sum(axis=1)
+            np.add.at(self._sums[channel], rows, counted)
+        np.add.at(self._estimated, rows, np.where(guessed, energy, 0).sum(axis=1))
+        np.add.at(
+            self._slots, rows, np.stack([each.sum(axis=1) for each in (group.expected, known, guessed)], axis=1)
         )
-        for channel in CHANNELS
-    }
-    basis = np.where(
-        register[ENERGY] != MISSING, Basis.REGISTERS, np.where(has_blocks, Basis.BLOCKS, Basis.NOTHING)
-    )
-    demand_w, demand_start_s = _demand(segments, groups)
-    return Determinants(
-        billed=billed,
-        basis=basis.astype(np.int8),
-        register=register,
-        blocks=blocks,
-        estimated_wh=estimated,
-        band_wh=_bands(segments, groups, bands),
-        expected_slots=expected,
-        missing_slots=expected - known,
-        estimated_slots=guessed,
-        demand_w=demand_w,
-        demand_start_s=demand_start_s,
-        power_factor_milli=_power_factor(billed),
-        agrees=_agrees(segments, register[ENERGY], blocks[ENERGY], expected == known),
-    )
+        used = np.where(known, energy, 0)
+        for band in range(self._bands.shape[1]):
+            np.add.at(self._bands[:, band], rows, used[:, group.band == band].sum(axis=1))
+        self._note_demand(group, used, known & ~guessed)
+
+    def _note_demand(self, group: IntervalGroup, used: Integers, read: NDArray[np.bool_]) -> None:
+        window_s = max(DEMAND_WINDOW_S, group.period_s)
+        if not group.start_s.size or window_s % group.period_s:
+            return
+        windows, first = np.unique(group.start_s // window_s, return_index=True)
+        mean_w = np.add.reduceat(used, first, axis=1) * 3600 // window_s
+        whole = np.add.reduceat(read.astype(np.int64), first, axis=1) * group.period_s == window_s
+        mean_w[~whole] = -1
+        greatest = mean_w.argmax(axis=1)
+        demand_w = mean_w[np.arange(len(mean_w)), greatest]
+        better = (demand_w >= 0) & (demand_w > self._demand[group.segment])
+        self._demand[group.segment[better]] = demand_w[better]
+        self._demand_start_s[group.segment[better]] = windows[greatest[better]] * window_s
+
+    def determinants(self) -> Determinants:
+        """Everything that was added, by usage point."""
+        segments = self._segments
+        register = {channel: _advance(segments, channel) for channel in CHANNELS}
+        blocks = {channel: _by_point(segments, _used(segments, sums)) for channel, sums in self._sums.items()}
+        expected, known, guessed = (_by_point(segments, column) for column in self._slots.T)
+        heard = known > 0
+        billed = {
+            channel: np.where(register[channel] != MISSING, register[channel], np.where(heard, total, MISSING))
+            for channel, total in blocks.items()
+        }
+        from_blocks = np.where(heard, Basis.BLOCKS, Basis.NOTHING)
+        demand_w, demand_start_s = self._greatest_demand()
+        return Determinants(
+            billed=billed,
+            basis=np.where(register[ENERGY] != MISSING, Basis.REGISTERS, from_blocks).astype(np.int8),
+            register=register,
+            blocks=blocks,
+            estimated_wh=_by_point(segments, _used(segments, self._estimated)),
+            band_wh=np.stack([_by_point(segments, _used(segments, band)) for band in self._bands.T], axis=1),
+            expected_slots=expected,
+            missing_slots=expected - known,
+            estimated_slots=guessed,
+            demand_w=demand_w,
+            demand_start_s=demand_start_s,
+            power_factor_milli=_power_factor(billed),
+            agrees=_agrees(segments, register[ENERGY], blocks[ENERGY], expected == known),
+        )
+
+    def _greatest_demand(self) -> tuple[Integers, Integers]:
+        """The greatest of a point's segments, the earlier of equal ones; a half hour of two meters makes none."""
+        segments = self._segments
+        demand = np.where(self._demand == MISSING, MISSING, _used(segments, np.maximum(self._demand, 0)))
+        best = np.full(segments.points, MISSING, dtype=np.int64)
+        since = np.full(segments.points, MISSING, dtype=np.int64)
+        order = np.lexsort((-self._demand_start_s, demand))  # the last write of a point wins
+        best[segments.point[order]] = demand[order]
+        since[segments.point[order]] = self._demand_start_s[order]
+        return best, since
 
 
-def _energy(group: IntervalGroup) -> Integers:
-    return np.where(group.expected, group.values[ENERGY], MISSING)
-
-
-def _zeroed(values: Integers) -> Integers:
-    return np.where(values == MISSING, 0, values)
-
-
-def _scaled(segments: Segments, segment: Integers, counted: Integers) -> Integers:
-    """What was used of what the meter counted; halves go up."""
-    numerator, denominator = segments.numerator[segment], segments.denominator[segment]
-    return np.asarray((2 * counted * numerator + denominator) // (2 * denominator))
-
-
-def _by_point(
-    segments: Segments, groups: Sequence[IntervalGroup], rows: Callable[[IntervalGroup], Integers]
-) -> Integers:
-    """The rows of every group added up by usage point."""
-    result = np.zeros(segments.points, dtype=np.int64)
+def determine(segments: Segments, groups: Iterable[IntervalGroup], bands: int = 1) -> Determinants:
+    """Determinants of every usage point."""
+    tally = Tally(segments, bands)
     for group in groups:
-        np.add.at(result, segments.point[group.segment], rows(group))
+        tally.add(group)
+    return tally.determinants()
+
+
+def _used(segments: Segments, counted: Integers) -> Integers:
+    """What was used of what each segment's meter counted; halves go up."""
+    return np.asarray((2 * counted * segments.numerator + segments.denominator) // (2 * segments.denominator))
+
+
+def _by_point(segments: Segments, values: Integers) -> Integers:
+    """Segments added up by usage point."""
+    result = np.zeros(segments.points, dtype=np.int64)
+    np.add.at(result, segments.point, values)
     return result
 
 
@@ -192,61 +233,11 @@ def _advance(segments: Segments, channel: str) -> Integers:
     anew = (moved < 0) & wrapped(before, segments.wraps_at)
     moved = np.where(anew, moved + segments.wraps_at, moved)
     good = (before != MISSING) & (after != MISSING) & (moved >= 0)
-    every = np.arange(len(segments.point))
-    total = np.zeros(segments.points, dtype=np.int64)
-    np.add.at(total, segments.point, np.where(good, _scaled(segments, every, np.where(good, moved, 0)), 0))
-    bad = np.zeros(segments.points, dtype=bool)
-    bad[segments.point[~good]] = True
-    seen = np.zeros(segments.points, dtype=bool)
-    seen[segments.point] = True
-    result[seen & ~bad] = total[seen & ~bad]
+    total = _by_point(segments, _used(segments, np.where(good, moved, 0)))
+    known = _by_point(segments, np.ones(len(good), np.int64)) == _by_point(segments, good.astype(np.int64))
+    known[np.setdiff1d(np.arange(segments.points), segments.point)] = False
+    result[known] = total[known]
     return result
-
-
-def _sum_of_blocks(segments: Segments, groups: Sequence[IntervalGroup], channel: str) -> Integers:
-    some = [group for group in groups if channel in group.values]
-    return _by_point(
-        segments,
-        some,
-        lambda group: _scaled(
-            segments,
-            group.segment,
-            np.where(group.expected, _zeroed(group.values[channel]), 0).sum(axis=1),
-        ),
-    )
-
-
-def _bands(segments: Segments, groups: Sequence[IntervalGroup], bands: int) -> Integers:
-    result = np.zeros((segments.points, bands), dtype=np.int64)
-    for group in groups:
-        energy = _zeroed(_energy(group))
-        for band in range(bands):
-            counted = energy[:, group.band == band].sum(axis=1)
-            np.add.at(result[:, band], segments.point[group.segment], _scaled(segments, group.segment, counted))
-    return result
-
-
-def _demand(segments: Segments, groups: Sequence[IntervalGroup]) -> tuple[Integers, Integers]:
-    best = np.full(segments.points, MISSING, dtype=np.int64)
-    since = np.full(segments.points, MISSING, dtype=np.int64)
-    for group in groups:
-        window_s = max(DEMAND_WINDOW_S, group.period_s)
-        if not group.start_s.size or window_s % group.period_s:
-            continue
-        windows, first = np.unique(group.start_s // window_s, return_index=True)
-        energy = _energy(group)
-        read = (energy != MISSING) & ~group.estimated
-        total = np.add.reduceat(np.where(read, energy, 0), first, axis=1)
-        whole = np.add.reduceat(read.astype(np.int64), first, axis=1)
-        total[whole * group.period_s < window_s] = -1
-        greatest = total.argmax(axis=1)
-        counted = np.take_along_axis(total, greatest[:, None], axis=1)[:, 0]
-        demand = _scaled(segments, group.segment, np.maximum(counted, 0) * 3600 // window_s)
-        for row in np.flatnonzero(counted >= 0):
-            point = segments.point[group.segment[row]]
-            if demand[row] > best[point]:
-                best[point], since[point] = demand[row], windows[greatest[row]] * window_s
-    return best, since
 
 
 def _power_factor(billed: dict[str, Integers]) -> Integers:
@@ -260,8 +251,6 @@ def _agrees(
     segments: Segments, register: Integers, blocks: Integers, whole: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """True where nothing can be compared: a register is missing, or a block."""
-    step = np.zeros(segments.points, dtype=np.int64)
-    every = np.arange(len(segments.point))
-    np.add.at(step, segments.point, _scaled(segments, every, np.full(len(every), 2 * RESOLUTION_WH)))
-    allowed = np.maximum(step, AGREE_SHARE * np.abs(register))
+    steps = _by_point(segments, _used(segments, np.full(len(segments.point), 2 * RESOLUTION_WH)))
+    allowed = np.maximum(steps, AGREE_SHARE * np.abs(register))
     return np.asarray((register == MISSING) | ~whole | (np.abs(register - blocks) <= allowed))
