@@ -18,6 +18,8 @@ from bijlighar.headend.schedule import (
     next_due_s,
     next_moment_s,
     plan,
+    refresh,
+    set_busy,
     succeeded,
 )
 
@@ -84,6 +86,7 @@ def test_alarms_go_before_the_schedule_and_the_schedule_before_backfill():
     state.due_s[Task.BLOCK_LOAD, 0] = NEVER
     ask_for(state, 0, Task.BACKFILL, now_s - 600)
     state.alarm[2] = True
+    refresh(state)
     visits = plan(now_s, state, BLOCKS_ONLY, 10)
     assert [(visit.meter_id, visit.priority) for visit in visits] == [
         (3, Priority.ALARM),
@@ -96,13 +99,14 @@ def test_backfill_that_waited_long_is_not_starved():
     state = settled(2, MIDNIGHT_S)
     now_s = MIDNIGHT_S + 86_400
     state.due_s[Task.BLOCK_LOAD] = [NEVER, now_s - 100]
+    refresh(state)
     ask_for(state, 0, Task.BACKFILL, MIDNIGHT_S)
     assert [visit.meter_id for visit in plan(now_s, state, BLOCKS_ONLY, 1)] == [1]
 
 
 def test_a_busy_meter_is_not_planned_again():
     state = settled(2, MIDNIGHT_S)
-    state.busy[0] = True
+    set_busy(state, 0, busy=True)
     assert [visit.meter_id for visit in plan(MIDNIGHT_S + 5000, state, BLOCKS_ONLY, 10)] == [2]
 
 
@@ -110,6 +114,7 @@ def test_what_falls_due_soon_goes_along():
     settings = ScheduleSettings(bundle_s=30)
     state = settled(1, MIDNIGHT_S, settings)
     state.due_s[:] = NEVER
+    refresh(state)
     ask_for(state, 0, Task.BLOCK_LOAD, MIDNIGHT_S)
     ask_for(state, 0, Task.EVENT, MIDNIGHT_S + 29)
     ask_for(state, 0, Task.CLOCK, MIDNIGHT_S + 31)
@@ -155,11 +160,13 @@ def test_success_ends_the_back_off():
 def test_lag_is_how_long_a_meter_waits_but_not_while_it_backs_off():
     state = settled(2, MIDNIGHT_S)
     state.due_s[Task.BLOCK_LOAD] = [MIDNIGHT_S + 60, MIDNIGHT_S + 100]
+    refresh(state)
     assert lag_s(MIDNIGHT_S + 50, state) == 0
     assert lag_s(MIDNIGHT_S + 160, state) == 100
     state.not_before_s[0] = MIDNIGHT_S + 1000
+    refresh(state)
     assert lag_s(MIDNIGHT_S + 160, state) == 60
-    state.busy[1] = True
+    set_busy(state, 1, busy=True)
     assert lag_s(MIDNIGHT_S + 160, state) == 0
 
 
@@ -167,6 +174,7 @@ def test_the_next_moment_is_the_earliest_due():
     state = settled(2, MIDNIGHT_S)
     assert next_moment_s(state) == state.due_s[Task.BLOCK_LOAD].min()
     state.busy[:] = True
+    refresh(state)
     assert next_moment_s(state) == NEVER
 
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bijlighar.headend.choosing import choose
 from bijlighar.headend.coverage import CIVIL_OFFSET_S
 from bijlighar.headend.retry import Backoff, fractions
 
@@ -32,6 +34,7 @@ class Task(IntEnum):
     BACKFILL = 7  # older slots that are missing
 
 
+_FIRST, _LAST = Task.INSTANTANEOUS, Task.BACKFILL  # scheduled tasks are the rows from the first up to the last
 _MAY_COME_EARLY = frozenset({Task.INSTANTANEOUS, Task.EVENT, Task.NAMEPLATE, Task.CLOCK, Task.BACKFILL})
 """A row of a block or a midnight is not there before its time; these can be read a little earlier."""
 
@@ -78,6 +81,7 @@ class ScheduleSettings:
 
     ``first_spread_s`` new meters are first called within this long
     ``bundle_s``       what falls due this soon goes along, unless its rows could not be there yet
+    ``alarm_s``        how much older than it is a visit counts whose meter told of something grave
     ``promote_s``      backfill that waited this long counts as scheduled, so that it is never starved
     """
 
@@ -85,6 +89,7 @@ class ScheduleSettings:
     backoff: Backoff = field(default_factory=Backoff)
     first_spread_s: float = 10.0
     bundle_s: float = 30.0
+    alarm_s: float = _HOUR_S
     promote_s: float = 6 * _HOUR_S
     seed: int = 0
 
@@ -106,16 +111,27 @@ class ScheduleState:
 
     meter_id      int64[meter]
     phase         float64[meter]        in [0, 1): the meter's place within every spread
+    group         int32[meter]          number of its communication group
     due_s         float64[task, meter]  when each task falls due, NEVER when it does not
     not_before_s  float64[meter]        back-off ends
     failures      int16[meter]          in a row, within this period
     busy, alarm   bool[meter]           a visit is under way; its last events were grave
+    held          bool[meter]           this head-end may read it; what is not held is never due
+    scheduled_s   float64[meter]        earliest of all tasks but backfill
+    wake_s        float64[meter]        when anything falls due; NEVER for whom is busy or not held
     """
 
-    def __init__(self, meter_ids: Sequence[int], now_s: float, settings: ScheduleSettings) -> None:
+    def __init__(
+        self,
+        meter_ids: Sequence[int] | NDArray[np.int64],
+        now_s: float,
+        settings: ScheduleSettings,
+        groups: NDArray[np.int32] | None = None,
+    ) -> None:
         self.meter_id = np.array(meter_ids, dtype=np.int64)
         count = len(self.meter_id)
         self.phase = fractions(self.meter_id, settings.seed)
+        self.group = np.zeros(count, np.int32) if groups is None else groups
         self.due_s = np.full((len(Task), count), NEVER)
         for task in settings.cadences:
             self.due_s[task] = now_s + self.phase * settings.first_spread_s
@@ -123,21 +139,86 @@ class ScheduleState:
         self.failures = np.zeros(count, np.int16)
         self.busy = np.zeros(count, bool)
         self.alarm = np.zeros(count, bool)
+        self.held = np.ones(count, bool)
+        self.scheduled_s = np.full(count, NEVER)
+        self.wake_s = np.full(count, NEVER)
+        refresh(self)
 
 
-def plan(now_s: float, state: ScheduleState, settings: ScheduleSettings, limit: int) -> list[Visit]:
-    """Up to ``limit`` visits that are due, by priority, then oldest first. Changes nothing."""
-    scheduled_s = np.delete(state.due_s, Task.BACKFILL, axis=0).min(axis=0)
-    backfill_s = state.due_s[Task.BACKFILL]
-    oldest_s = np.maximum(np.minimum(scheduled_s, backfill_s), state.not_before_s)
-    rows = np.flatnonzero((oldest_s <= now_s) & ~state.busy)
+def refresh(state: ScheduleState, rows: NDArray[np.int64] | None = None) -> None:
+    """Derive ``scheduled_s`` and ``wake_s`` after other columns were changed, of some rows or of all."""
+    at: NDArray[np.int64] | slice = slice(None) if rows is None else rows
+    scheduled = state.due_s[_FIRST:_LAST, at].min(axis=0)
+    state.scheduled_s[at] = scheduled
+    wake = np.maximum(np.minimum(scheduled, state.due_s[Task.BACKFILL, at]), state.not_before_s[at])
+    state.wake_s[at] = np.where(state.busy[at] | ~state.held[at], NEVER, wake)
+
+
+def _refresh_row(state: ScheduleState, row: int) -> None:
+    state.scheduled_s[row] = scheduled = state.due_s[_FIRST:_LAST, row].min()
+    idle = state.held[row] and not state.busy[row]
+    first = min(scheduled, state.due_s[Task.BACKFILL, row])
+    state.wake_s[row] = max(first, state.not_before_s[row]) if idle else NEVER
+
+
+def set_busy(state: ScheduleState, row: int, *, busy: bool) -> None:
+    """A visit begins, or is over in every respect."""
+    state.busy[row] = busy
+    _refresh_row(state, row)
+
+
+def _due(
+    now_s: float, state: ScheduleState, settings: ScheduleSettings, permits: NDArray[np.int32] | None, limit: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows that are due and may begin, most urgent first, and the priority of each.
+
+    Order is by an age that is given to each visit once: the moment it fell due, an hour earlier for an alarm
+    (``alarm_s``), six later for backfill (``promote_s``). So nobody can be overtaken for longer than that.
+    """
+    rows = np.flatnonzero(state.wake_s <= now_s)
+    if permits is not None and len(rows):
+        rows = rows[permits[state.group[rows]] > 0]
     if len(rows) == 0:
-        return []
-    promoted = backfill_s[rows] <= now_s - settings.promote_s
-    priority = np.where((scheduled_s[rows] <= now_s) | promoted, Priority.SCHEDULE, Priority.BACKFILL)
-    priority = np.where(state.alarm[rows], Priority.ALARM, priority)
-    order = np.lexsort((rows, oldest_s[rows], priority))[:limit]
-    return [_visit(now_s, state, settings, int(rows[n]), Priority(int(priority[n]))) for n in order]
+        return rows, rows
+    resting_s, scheduled_s, backfill_s = state.not_before_s[rows], state.scheduled_s[rows], state.due_s[-1][rows]
+    key = np.minimum(np.maximum(scheduled_s, resting_s), np.maximum(backfill_s, resting_s) + settings.promote_s)
+    key = np.where(state.alarm[rows], key - settings.alarm_s, key)
+    if permits is None:
+        permits = np.full(int(state.group.max()) + 1, limit, np.int32)
+    chosen = choose(key, state.group[rows], permits, limit)
+    soon = (scheduled_s[chosen] <= now_s) | (backfill_s[chosen] <= now_s - settings.promote_s)
+    priority = np.where(soon, Priority.SCHEDULE, Priority.BACKFILL)
+    priority = np.where(state.alarm[rows[chosen]], Priority.ALARM, priority)
+    return rows[chosen], priority
+
+
+def plan(
+    now_s: float,
+    state: ScheduleState,
+    settings: ScheduleSettings,
+    limit: int,
+    permits: NDArray[np.int32] | None = None,
+) -> list[Visit]:
+    """Up to ``limit`` visits that are due and may begin, most urgent first. Changes nothing.
+
+    ``permits`` int32[group]: how many more of each group may begin; None: as many as like.
+
+    In rounds of ``limit`` visits, permits of a group being p in each, a visit that is due begins at the latest
+    ``alarm_s + promote_s`` after it fell due and meters/limit + meters of its group/p rounds later: by then nobody
+    can come before it any more, and each round without it has begun ``limit`` of those before it, or p of those in
+    its own group.
+    """
+    rows, priority = _due(now_s, state, settings, permits, limit)
+    return [
+        _visit(now_s, state, settings, int(row), Priority(int(urgency)))
+        for row, urgency in zip(rows, priority, strict=True)
+    ]
+
+
+def due_meters(now_s: float, state: ScheduleState, settings: ScheduleSettings, limit: int) -> NDArray[np.int64]:
+    """int64[meter]: up to ``limit`` meters that are due, most urgent first, whatever their groups' permits."""
+    rows, _ = _due(now_s, state, settings, None, limit)
+    return state.meter_id[rows]
 
 
 def _visit(now_s: float, state: ScheduleState, settings: ScheduleSettings, row: int, priority: Priority) -> Visit:
@@ -169,16 +250,17 @@ def succeeded(
     state: ScheduleState, row: int, tasks: frozenset[Task], now_s: float, settings: ScheduleSettings
 ) -> None:
     """The tasks were done by a visit that began at ``now_s``, and the meter answers well: back-off is over."""
-    done(state, row, tasks, now_s, settings)
     state.failures[row] = 0
     state.not_before_s[row] = -np.inf
     state.alarm[row] = False
+    done(state, row, tasks, now_s, settings)
 
 
 def done(state: ScheduleState, row: int, tasks: frozenset[Task], now_s: float, settings: ScheduleSettings) -> None:
     """Each task falls due again in its next period."""
     for task in tasks:
         state.due_s[task, row] = next_due_s(task, now_s, float(state.phase[row]), settings)
+    _refresh_row(state, row)
 
 
 def failed(
@@ -189,39 +271,74 @@ def failed(
     failures = int(state.failures[row])
     if failures < settings.backoff.attempts:
         state.not_before_s[row] = now_s + settings.backoff.delay_s(int(state.meter_id[row]), failures)
-        return
-    phase = float(state.phase[row])
-    state.not_before_s[row] = min((next_due_s(task, now_s, phase, settings) for task in tasks), default=now_s)
-    if not np.isfinite(state.not_before_s[row]):
-        state.not_before_s[row] = now_s + settings.backoff.cap_s
-    state.failures[row] = 0
+    else:
+        phase = float(state.phase[row])
+        until_s = min((next_due_s(task, now_s, phase, settings) for task in tasks), default=now_s)
+        state.not_before_s[row] = until_s if np.isfinite(until_s) else now_s + settings.backoff.cap_s
+        state.failures[row] = 0
+    _refresh_row(state, row)
 
 
-def ask_for(state: ScheduleState, row: int, task: Task, at_s: float) -> None:
-    """Make one task due at ``at_s``, unless it is due earlier anyway."""
+def ask_for(state: ScheduleState, row: int, task: Task, at_s: float, *, alarm: bool = False) -> None:
+    """Make one task due at ``at_s``, unless it is due earlier anyway; before others when ``alarm``."""
     state.due_s[task, row] = min(state.due_s[task, row], at_s)
+    state.alarm[row] |= alarm
+    _refresh_row(state, row)
+
+
+def resume(
+    state: ScheduleState,
+    rows: NDArray[np.int64],
+    last_s: NDArray[np.float64],
+    now_s: float,
+    settings: ScheduleSettings,
+) -> None:
+    """Begin to hold these meters, knowing when each task was last done.
+
+    ``last_s`` float64[task, row], -inf where nobody knows: such a task is due within ``first_spread_s``. A moment
+    that lies ahead of ``now_s`` was written under a clock that was wrong, and is not believed.
+    """
+    phase = state.phase[rows]
+    for task, cadence in settings.cadences.items():
+        known = np.isfinite(last_s[task]) & (last_s[task] <= now_s)
+        shift_s = cadence.delay_s + phase * cadence.spread_s - CIVIL_OFFSET_S
+        periods = (np.where(known, last_s[task], now_s) - shift_s) // cadence.period_s + 1
+        fresh_s = now_s + phase * settings.first_spread_s
+        state.due_s[task, rows] = np.where(known, periods * cadence.period_s + shift_s, fresh_s)
+    state.due_s[Task.BACKFILL, rows] = NEVER
+    state.not_before_s[rows] = -np.inf
+    state.failures[rows] = 0
+    state.held[rows] = True
+    refresh(state, rows)
+
+
+def turned_back(state: ScheduleState, now_s: float, settings: ScheduleSettings) -> None:
+    """The utility's clock was set back: nothing falls due later than it would for a meter that was read just now."""
+    for task, cadence in settings.cadences.items():
+        shift_s = cadence.delay_s + state.phase * cadence.spread_s - CIVIL_OFFSET_S
+        next_s = ((now_s - shift_s) // cadence.period_s + 1) * cadence.period_s + shift_s
+        np.minimum(state.due_s[task], next_s, out=state.due_s[task])
+    np.minimum(state.not_before_s, now_s + settings.backoff.cap_s, out=state.not_before_s)
+    refresh(state)
 
 
 def lag_s(now_s: float, state: ScheduleState) -> float:
     """How long the longest-waiting meter has been due and not begun. A meter in back-off does not wait."""
-    oldest_s = np.maximum(np.delete(state.due_s, Task.BACKFILL, axis=0).min(axis=0), state.not_before_s)
-    waiting = oldest_s[~state.busy]
-    return max(0.0, now_s - float(waiting.min())) if len(waiting) else 0.0
+    rows = np.flatnonzero(state.wake_s <= now_s)
+    since_s = np.maximum(state.scheduled_s[rows], state.not_before_s[rows])
+    return max(0.0, now_s - float(since_s.min())) if len(rows) else 0.0
 
 
 def next_moment_s(state: ScheduleState) -> float:
     """When the next meter falls due; NEVER when none will by itself."""
-    oldest_s = np.maximum(state.due_s.min(axis=0), state.not_before_s)
-    waiting = oldest_s[~state.busy]
-    return float(waiting.min()) if len(waiting) else NEVER
+    return float(state.wake_s.min(initial=NEVER))
 
 
 def join(old: ScheduleState, fresh: ScheduleState) -> ScheduleState:
     """``fresh`` columns, with what ``old`` knew of the meters that stay: for when the registry has changed."""
-    _, into, source = np.intersect1d(fresh.meter_id, old.meter_id, return_indices=True)
+    _, into, source = np.intersect1d(fresh.meter_id, old.meter_id, assume_unique=True, return_indices=True)
     fresh.due_s[:, into] = old.due_s[:, source]
-    fresh.not_before_s[into] = old.not_before_s[source]
-    fresh.failures[into] = old.failures[source]
-    fresh.busy[into] = old.busy[source]
-    fresh.alarm[into] = old.alarm[source]
+    for name in ("not_before_s", "failures", "busy", "alarm", "held"):
+        getattr(fresh, name)[into] = getattr(old, name)[source]
+    refresh(fresh)
     return fresh

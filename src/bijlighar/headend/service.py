@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
+import numpy as np
 import structlog
 
 from bijlighar.cim.exchange import Unavailable
@@ -41,7 +42,7 @@ from bijlighar.headend.ports import (
 )
 from bijlighar.headend.push import PushDesk, PushSettings
 from bijlighar.headend.roster import Roster
-from bijlighar.headend.schedule import ScheduleSettings
+from bijlighar.headend.schedule import ScheduleSettings, Task
 from bijlighar.headend.seen import SeenRows
 from bijlighar.headend.settling import Settling, SettlingSettings
 from bijlighar.headend.visitor import Visitor, VisitSettings
@@ -302,7 +303,9 @@ class HeadEnd:
         self._publish("heartbeat", beat)
 
     def _fleet_changed(self) -> None:
-        self._roster.change(self._fleet.meters, self._clock.now())
+        self._roster.change(dict.fromkeys(self._fleet.meters, ""), self._clock.now())
+        fresh = self._roster.wanted({""})
+        self._roster.hold(fresh, np.full((len(Task), len(fresh)), -np.inf), self._clock.now())
         if self.push is not None:
             self.push.fleet_changed()
         count = len(self._fleet.unreadable)
