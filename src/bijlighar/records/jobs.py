@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, case, exc, insert, or_, select, update
 
@@ -37,6 +38,16 @@ class UnknownJob(Exception):
     def __init__(self, job_id: str) -> None:
         super().__init__(f"job {job_id} is not known")
         self.job_id = job_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedJob:
+    """How long a job took: instants of the utility's clock in milliseconds; ``done`` False when it failed."""
+
+    job_id: str
+    asked_ms: int
+    ended_ms: int
+    done: bool
 
 
 class ReadJobs:
@@ -85,6 +96,18 @@ class ReadJobs:
             query = query.where(_kept.c.meter_id == meter_id)
         with self._database.read() as connection:
             return [_job(row) for row in connection.execute(query).mappings()]
+
+    def ended(self, asked: Period) -> list[EndedJob]:
+        """Jobs asked for in a period that have ended, by the moment they were asked for. Raises Unavailable."""
+        query = select(_kept.c.job_id, _kept.c.asked_ms, _kept.c.changed_ms, _kept.c.state).where(
+            _kept.c.asked_ms >= asked.start_s * 1000, _kept.c.asked_ms < asked.end_s * 1000
+        )
+        query = query.where(_kept.c.state.in_(_ENDED)).order_by(_kept.c.asked_ms, _kept.c.job_id)
+        with self._database.read() as connection:
+            return [
+                EndedJob(job_id=job_id, asked_ms=asked_ms, ended_ms=ended_ms, done=state == JobState.DONE.value)
+                for job_id, asked_ms, ended_ms, state in connection.execute(query)
+            ]
 
     def claim(self, owner: str, limit: int, now_ms: int, *, life: str | None = None) -> list[ReadJob]:
         """Take up to ``limit`` waiting jobs, oldest first; each goes to one owner only. Raises Unavailable.

@@ -33,12 +33,14 @@ from bijlighar.records.manifest import Manifest
 from bijlighar.records.move import refuse_moved
 from bijlighar.records.nameplates import Nameplates
 from bijlighar.records.people import People
+from bijlighar.records.pieces import Pieces
 from bijlighar.records.push_windows import PushRecords
 from bijlighar.records.readings import Readings
 from bijlighar.records.recovery import Recovered, Recovery
 from bijlighar.records.registry import Registry
 from bijlighar.records.schema import migrate
 from bijlighar.records.segment_reader import SegmentReader
+from bijlighar.records.service_levels import ServiceLevelRecords
 from bijlighar.records.settings import Settings
 from bijlighar.records.trials import Trials
 from bijlighar.records.web_sessions import WebSessions
@@ -89,6 +91,7 @@ class Records:
         self.registry = Registry(self._database, now)
         self.landing = Landing(manifest, files(root), self._owner, now=now, zone=zone)
         self.readings = Readings(manifest, reader, examine=self._recovery.examine, now=now, zone=zone)
+        self.pieces = Pieces(manifest, reader, self._recovery.examine)
         self.compaction = Compaction(
             self._database, manifest, reader, self.landing, root=root, examine=self._recovery.examine, wall=wall
         )
@@ -100,6 +103,7 @@ class Records:
         self.edits = Edits(self._database)
         self.exceptions = Exceptions(self._database)
         self.day_progress = DayProgress(self._database)
+        self.service_levels = ServiceLevelRecords(self._database)
         self.counters = Counters(self._database)
         self.leases = Leases(self._database, process=self._owner.name, owners=owners, now=now)
         self.keys = KeyBox(self._database, now)

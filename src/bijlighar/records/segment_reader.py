@@ -40,11 +40,17 @@ class SegmentReader:
         """The whole segment. Raises SegmentDamaged."""
         return self._read(segment, columns=None, period=None, meters=None)
 
-    def contacts(self, segment: Segment, period: Period, meters: tuple[int, int] | None) -> pa.Table:
-        """Contacts: all wanted ones, and possibly others. Raises SegmentDamaged."""
+    def contacts(
+        self,
+        segment: Segment,
+        period: Period,
+        meters: tuple[int, int] | None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """Contacts: all wanted ones and columns, and possibly others. Raises SegmentDamaged."""
         if segment.rows <= SMALL_ROWS:
             return self._contacts.get(segment.segment_id, lambda: self.table(segment))
-        return self._read(segment, columns=None, period=period, meters=meters)
+        return self._read(segment, columns=columns, period=period, meters=meters)
 
     def columns(
         self,
