@@ -1,23 +1,18 @@
-"""Records on a fresh database. With BIJLIGHAR_TEST_POSTGRESQL=<URL> every test runs on PostgreSQL too."""
+"""Records on a fresh database of either kind (``records_url`` of the conftest above), and rows for them."""
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import create_engine, make_url, text
 
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.readings import ReadingBatch
 from bijlighar.records import Records
 
 DAY_S = 1_780_252_200  # 2026-06-01 00:00 in Asia/Kolkata
-SERVER = os.environ.get("BIJLIGHAR_TEST_POSTGRESQL", "")
-DIALECTS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)] if SERVER else ["sqlite"]
 
 SHEETS = {
     "divisions.csv": "code,name,name_hi\nBJP,Bijlighar Parade,बिजलीघर परेड\n",
@@ -38,22 +33,6 @@ SHEETS = {
         f"BJ{n:04d},{n:032x},{n + 100:032x},reader{n:02d},{n + 200:032x},{n + 300:032x}\n" for n in range(1, 13)
     ),
 }
-
-
-@pytest.fixture(params=DIALECTS)
-def records_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'records.db'}"
-        return
-    name = f"bijlighar_{secrets.token_hex(6)}"
-    server = create_engine(SERVER, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield make_url(SERVER).set(database=name).render_as_string(hide_password=False)
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
 
 
 @pytest.fixture

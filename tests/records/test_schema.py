@@ -35,10 +35,10 @@ def test_opening_again_changes_nothing(records: Records, records_url: str, tmp_p
         assert again.registry.version() == 0
 
 
-def test_several_processes_may_open_an_empty_database_at_once(records_url: str, tmp_path: Path) -> None:
+def test_several_processes_may_open_an_empty_database_at_once(empty_url: str, tmp_path: Path) -> None:
     processes = [
         subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", OPEN, records_url, str(tmp_path)],
+            [sys.executable, "-W", "error", "-c", OPEN, empty_url, str(tmp_path)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={"PYTHONPATH": ":".join(sys.path)},
@@ -50,11 +50,11 @@ def test_several_processes_may_open_an_empty_database_at_once(records_url: str, 
         assert (process.returncode, out) == (0, b"0\n"), err.decode()
 
 
-def test_a_newer_schema_is_refused(records_url: str, tmp_path: Path) -> None:
-    Records(records_url, tmp_path).close()
-    engine = create_engine(records_url)
+def test_a_newer_schema_is_refused(empty_url: str, tmp_path: Path) -> None:
+    Records(empty_url, tmp_path).close()
+    engine = create_engine(empty_url)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
     with pytest.raises(SchemaTooNew, match="schema 9999"):
-        Records(records_url, tmp_path)
+        Records(empty_url, tmp_path)
