@@ -123,6 +123,10 @@ class Registers:
             return np.asarray(self._homes_wh(np.asarray([meter]), instants_s)[0])
         return self._with_losses(self._homes_wh(self._homes_below(meter), instants_s, really=True).sum(axis=0))
 
+    def really_drawn_wh(self, homes: NDArray[np.int64], instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Energy that homes drew since installation, seen by their meters or not, ``int64[home, instant]``."""
+        return self._homes_wh(homes, instants_s, really=True)
+
     def phases_wh(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """The same by phase, ``int64[3, instant]``; losses and three-phase homes are shared alike."""
         if self.town.is_consumer(meter):
