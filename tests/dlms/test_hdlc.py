@@ -586,6 +586,14 @@ def test_a_message_cannot_grow_beyond_the_limit():
         server.next_apdu()
 
 
+def test_an_apdu_beyond_what_the_meter_can_receive_is_refused_over_hdlc_as_over_the_wrapper():
+    receiving = Receiving(max_octets=100)
+    receiving.take(0, bytes(60), segmented=True)
+    assert len(Receiving(max_octets=100).take(0, bytes(103), segmented=False)) == 103  # with its LLC header
+    with pytest.raises(TooLarge):
+        receiving.take(1, bytes(44), segmented=False)
+
+
 def test_what_cannot_be_said_is_our_fault():
     with pytest.raises(LocalProtocolError):
         link_of(Role.SERVER).send(b"\x00")

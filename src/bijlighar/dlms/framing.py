@@ -33,11 +33,11 @@ class LinkSettings(Protocol):
 
 
 def client_link(settings: LinkSettings, client_address: int, server_address: int, max_octets: int) -> Link:
-    """A client's end; ``max_octets`` of an APDU that may come in one frame of the wrapper."""
+    """A client's end; ``max_octets`` of an APDU that may come."""
     if settings.hdlc is None and settings.gateway is None and settings.general_blocks is None:
         return WrapperLink(client_address, server_address, max_octets)
     if settings.hdlc is not None:
-        link: Link = HdlcLink(Role.CLIENT, settings.hdlc, client_address, server_address)
+        link: Link = HdlcLink(Role.CLIENT, settings.hdlc, client_address, server_address, max_octets)
     else:
         link = WrapperLink(client_address, server_address, max_octets)
     if settings.gateway is not None:
@@ -50,7 +50,7 @@ def client_link(settings: LinkSettings, client_address: int, server_address: int
 def server_link(settings: LinkSettings, server_address: int, max_octets: int) -> Link:
     """A server's end; it learns its client."""
     if settings.hdlc is not None:
-        link: Link = HdlcLink(Role.SERVER, settings.hdlc, None, server_address)
+        link: Link = HdlcLink(Role.SERVER, settings.hdlc, None, server_address, max_octets)
     else:
         link = WrapperLink(server_address, None, max_octets)
     if settings.gateway is not None:

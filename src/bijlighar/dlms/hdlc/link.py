@@ -35,7 +35,10 @@ class LinkLost(RemoteProtocolError):
 
 
 class HdlcLink:
-    """One end of a link, as ``bijlighar.dlms.link.Link`` describes it. A server's client of None is learnt."""
+    """One end of a link, as ``bijlighar.dlms.link.Link`` describes it. A server's client of None is learnt.
+
+    ``max_octets`` of an APDU that is heard.
+    """
 
     __slots__ = (
         "_agreement",
@@ -46,6 +49,7 @@ class HdlcLink:
         "_is_client",
         "_kept",
         "_lost",
+        "_max_octets",
         "_outgoing_llc",
         "_own",
         "_peer",
@@ -66,9 +70,15 @@ class HdlcLink:
     )
 
     def __init__(
-        self, role: Role, settings: HdlcSettings, client_address: int | None, server_address: int
+        self,
+        role: Role,
+        settings: HdlcSettings,
+        client_address: int | None,
+        server_address: int,
+        max_octets: int = MAX_FRAME_OCTETS,
     ) -> None:
         self._settings = settings
+        self._max_octets = max_octets
         self._is_client = role is Role.CLIENT
         self._table = HEARD[role]
         server = server_octets(server_address, settings.physical_address, settings.address_octets)
@@ -94,7 +104,7 @@ class HdlcLink:
     def _begin(self, agreement: Agreement) -> None:
         """Numbers at nought, the client has the word."""
         self._agreement = agreement
-        self._sending, self._receiving = Sending(), Receiving()
+        self._sending, self._receiving = Sending(), Receiving(self._max_octets)
         self._sending.window = agreement.send_window
         self._word = self._is_client
         self._tries = self._fruitless = 0

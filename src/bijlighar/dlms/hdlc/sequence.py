@@ -79,12 +79,13 @@ class Sending:
 
 
 class Receiving:
-    """Segments in order, joined to messages. ``expected`` is V(R)."""
+    """Segments in order, joined to messages of at most ``max_octets``. ``expected`` is V(R)."""
 
-    __slots__ = ("_parts", "_size", "expected")
+    __slots__ = ("_max_octets", "_parts", "_size", "expected")
 
-    def __init__(self) -> None:
+    def __init__(self, max_octets: int = MAX_FRAME_OCTETS) -> None:
         self.expected = 0
+        self._max_octets = max_octets + _LLC_OCTETS
         self._parts: list[bytes] = []
         self._size = 0
 
@@ -100,7 +101,7 @@ class Receiving:
         self.expected = (number + 1) % _MODULUS
         self._parts.append(octets)
         self._size += len(octets)
-        if self._size > MAX_FRAME_OCTETS + _LLC_OCTETS or not octets:
+        if self._size > self._max_octets or not octets:
             raise TooLarge(f"a message of {self._size} octets, or an empty segment")
         if segmented:
             return None

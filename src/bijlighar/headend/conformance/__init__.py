@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from bijlighar.dlms.errors import RemoteProtocolError
+from bijlighar.dlms.hdlc import HdlcSettings
 from bijlighar.dlms.model import MeterModel
 from bijlighar.headend.conformance.bench import Bench
 from bijlighar.headend.conformance.clock import CLOCK
+from bijlighar.headend.conformance.hdlc import HDLC
 from bijlighar.headend.conformance.opening import OPENING
 from bijlighar.headend.conformance.profiles import PROFILES
 from bijlighar.headend.conformance.security import SECURITY
@@ -27,10 +29,23 @@ from bijlighar.headend.conformance.verdicts import Check, Failed, Finding, NotAp
 from bijlighar.headend.keys import MeterKeys
 from bijlighar.headend.session import TimeLimits
 
-__all__ = ["CHECKS", "Bench", "Check", "Finding", "Report", "Verdict", "bench_of", "conform"]
+__all__ = [
+    "CHECKS",
+    "HDLC_CHECKS",
+    "Bench",
+    "Check",
+    "Finding",
+    "Report",
+    "Verdict",
+    "bench_of",
+    "checks_of",
+    "conform",
+]
 
 CHECKS: Final[tuple[Check, ...]] = (*OPENING, *SECURITY, *SERVICES, *OBJECTS, *CLOCK, *PROFILES)
 """Every check, in the order in which they are made."""
+HDLC_CHECKS: Final[tuple[Check, ...]] = (*HDLC, *CHECKS)
+"""Those of a meter that is reached over HDLC."""
 MOST_SILENT: Final = 3
 """Checks in a row without any answer, after which the rest is left alone: the meter is not there."""
 OWN_TITLE: Final = b"BJG\x00\x00\x00\x00\x02"
@@ -65,10 +80,12 @@ def bench_of(
     first_counter: int = 1,
     limits: TimeLimits = LIMITS,
     draw: Callable[[int], bytes] = secrets.token_bytes,
+    hdlc: HdlcSettings | None = None,
 ) -> Bench:
     """The meter at an address, put on a bench. ``serial`` what it should show, None = not known.
 
-    ``first_counter`` the invocation counter to begin with where the public client is not told one.
+    ``first_counter`` the invocation counter to begin with where the public client is not told one; ``hdlc`` how it
+    is reached when not by TCP wrapper.
     """
     return Bench(
         host=host,
@@ -81,16 +98,25 @@ def bench_of(
         own_title=OWN_TITLE,
         serial=serial,
         first_counter=first_counter,
+        hdlc=hdlc,
     )
 
 
+def checks_of(bench: Bench) -> tuple[Check, ...]:
+    """The checks that a meter on this bench is to pass."""
+    return CHECKS if bench.hdlc is None else HDLC_CHECKS
+
+
 async def conform(
-    bench: Bench, *, checks: Sequence[Check] = CHECKS, tell: Callable[[Finding], None] = lambda _: None
+    bench: Bench, *, checks: Sequence[Check] | None = None, tell: Callable[[Finding], None] = lambda _: None
 ) -> Report:
-    """Make every check; ``tell`` is called with each finding. Raises only what our own code did wrong."""
+    """Make every check, or those named; ``tell`` is called with each finding.
+
+    Raises only what our own code did wrong.
+    """
     findings: list[Finding] = []
     silent = 0
-    for check in checks:
+    for check in checks_of(bench) if checks is None else checks:
         if silent >= MOST_SILENT:
             finding = _finding(bench, check, Verdict.NOT_APPLICABLE, "not tried: the meter answers nothing")
         else:
@@ -116,5 +142,5 @@ async def _made(bench: Bench, check: Check) -> tuple[Finding, bool]:
 
 
 def _finding(bench: Bench, check: Check, verdict: Verdict, detail: str) -> Finding:
-    exchanges = tuple(bench.record) if verdict is not Verdict.NOT_APPLICABLE else ()
+    exchanges = bench.record.exchanges if verdict is not Verdict.NOT_APPLICABLE else ()
     return Finding(name=check.name, clause=check.clause, verdict=verdict, detail=detail, exchanges=exchanges)

@@ -7,7 +7,6 @@ it is refused.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from bijlighar.dlms.association.opening import REPLY_TO_HLS
 from bijlighar.dlms.association.proofs import octet_string, proof_value
 from bijlighar.dlms.association.settings import CONFORMANCE_OF
 from bijlighar.dlms.channel import SecureChannel
+from bijlighar.dlms.hdlc import HdlcSettings
 from bijlighar.dlms.limits import DEFAULT_MAX_PDU_OCTETS
 from bijlighar.dlms.model import AssociationAccess, MeterModel, Quirk
 from bijlighar.dlms.security import (
@@ -36,9 +36,9 @@ from bijlighar.dlms.xdlms import AttributeRef, InitiateRequest
 from bijlighar.dlms.xdlms.action import ACTION_RESPONSE, ActionAnswer, decode_action_response, encode_action
 from bijlighar.dlms.xdlms.initiate import decode_initiate_response
 from bijlighar.headend.associating import PUBLIC, READER, SETTING, counts
-from bijlighar.headend.conformance.line import MOST_EXCHANGES, Gone, Line, connect
+from bijlighar.headend.conformance.line import Gone, HdlcLine, Line, Record, Wire, WrapperLine, connect
 from bijlighar.headend.conformance.talk import Talk, told
-from bijlighar.headend.conformance.verdicts import Exchange, Failed, NotApplicable, Silent
+from bijlighar.headend.conformance.verdicts import Failed, NotApplicable, Silent
 from bijlighar.headend.keys import MeterKeys
 from bijlighar.headend.session import TimeLimits
 
@@ -63,8 +63,8 @@ class Bench:
     """One meter on trial.
 
     ``now`` epoch seconds of this machine; ``draw`` random octets; ``first_counter`` where the meter does not tell
-    its own; ``serial`` what it should show, None = not known. ``record`` what went over the line of late;
-    ``counters`` the next invocation counter by the object that tells it.
+    its own; ``serial`` what it should show, None = not known; ``hdlc`` None = TCP wrapper. ``record`` what went
+    over the line of late; ``counters`` the next invocation counter by the object that tells it.
     """
 
     host: str
@@ -77,8 +77,12 @@ class Bench:
     own_title: bytes
     serial: str | None = None
     first_counter: int = 1
-    record: deque[Exchange] = field(default_factory=lambda: deque(maxlen=MOST_EXCHANGES))
+    hdlc: HdlcSettings | None = None
+    record: Record = field(init=False)
     counters: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.record = Record(self._hide)
 
     @property
     def reading_role(self) -> str:
@@ -112,14 +116,13 @@ class Bench:
 
     async def line(self) -> Line:
         """A fresh connection. Raises Silent."""
-        return await connect(
-            self.host,
-            self.port,
-            connect_s=self.limits.connect_s,
-            answer_s=self.limits.answer_s,
-            record=self.record,
-            hide=self._hide,
-        )
+        wire = await self.wire()
+        return WrapperLine(wire, self.record) if self.hdlc is None else HdlcLine(wire, self.record, self.hdlc)
+
+    async def wire(self) -> Wire:
+        """A fresh connection that carries octets. Raises Silent."""
+        limits = self.limits
+        return await connect(self.host, self.port, connect_s=limits.connect_s, answer_s=limits.answer_s)
 
     def _hide(self, octets: bytes) -> bytes:
         """A password goes in clear in an AARQ; in a report it does not."""
