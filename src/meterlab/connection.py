@@ -14,6 +14,7 @@ from meterlab.answering import answer
 from meterlab.conduct import WELL_BEHAVED
 from meterlab.outbox import Outbox
 from meterlab.radio import Fate
+from meterlab.usual import UsualVisit
 
 if TYPE_CHECKING:
     from meterlab.exchange import Exchange
@@ -38,7 +39,9 @@ class MeterConnection(asyncio.Protocol):
         "_exchange",
         "_meter",
         "_outbox",
+        "_prompt",
         "_transport",
+        "_visit",
         "heard_at_s",
     )
 
@@ -47,8 +50,10 @@ class MeterConnection(asyncio.Protocol):
         self._meter: int | None = None
         self._transport: asyncio.Transport | None = None
         self._association: ServerAssociation | None = None
+        self._visit: UsualVisit | None = None
         self._outbox: Outbox | None = None
         self._conduct = WELL_BEHAVED
+        self._prompt = False
         self._early = b""
         self._arrives_at = 0.0
         self.heard_at_s = 0.0
@@ -94,6 +99,8 @@ class MeterConnection(asyncio.Protocol):
         self._conduct = lab.conduct(meter)
         if fate is Fate.GOES_THROUGH and not self._conduct.hangs:
             self._outbox = Outbox(transport, meter, lab.radio, self._conduct)
+            usual = self._exchange.usual
+            self._prompt = usual is not None and lab.radio.is_instant and self._conduct is WELL_BEHAVED
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
         """The meter is free again."""
@@ -112,6 +119,9 @@ class MeterConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer what has come. A fault of ours ends this connection, not the listener."""
         self.heard_at_s = now_s = self._exchange.loop_time()
+        if self._prompt:  # nothing delays or distorts what nearly every meter of a city says
+            self._arrived(data)
+            return
         if self._meter is None:
             self._wait_with(data)
             return
@@ -142,6 +152,8 @@ class MeterConnection(asyncio.Protocol):
         outbox, meter = self._outbox, self._meter
         if outbox is None or meter is None:
             return
+        if self._association is None and self._is_usual(data, meter, outbox):
+            return
         association = self._association
         if association is None:
             data, self._early = self._early + data, b""
@@ -152,6 +164,40 @@ class MeterConnection(asyncio.Protocol):
         if self._conduct.resets_mid_block and association.state is State.BETWEEN_BLOCKS:
             self.abort()
             return
+        self._converse(association, meter, outbox, data)
+
+    def _is_usual(self, data: bytes, meter: int, outbox: Outbox) -> bool:
+        """Whether a well-behaved meter has answered as nearly all visits go; else the general machine goes on."""
+        usual = self._exchange.usual
+        if usual is None or self._early or self._conduct is not WELL_BEHAVED:
+            return False
+        visit = self._visit
+        if visit is None:
+            visit = self._visit = UsualVisit(usual, meter)
+        octets = visit.hear(data, self._exchange.clock.now())
+        if octets is None:
+            return self._unusual(visit, meter, outbox)
+        if self._prompt and self._transport is not None:
+            self._transport.write(octets)
+        else:
+            outbox.send(octets, ciphered=False, last=False)
+        if visit.closed:
+            visit.keep_counters()
+            self._visit = None
+        return True
+
+    def _unusual(self, visit: UsualVisit, meter: int, outbox: Outbox) -> bool:
+        """The general machine takes over; True when it has heard everything."""
+        self._visit = None
+        last, _ = visit.heard.pop()
+        if not visit.heard:
+            return False
+        self._association = visit.general_machine()
+        self._converse(self._association, meter, outbox, last)
+        return True
+
+    def _converse(self, association: ServerAssociation, meter: int, outbox: Outbox, data: bytes) -> None:
+        """What the general machine answers."""
         try:
             association.receive_data(data)
             while (event := association.next_event()) is not NEED_DATA:
@@ -189,5 +235,7 @@ class MeterConnection(asyncio.Protocol):
         answer(self._exchange.lab, meter, association, event, self._exchange.clock.now())
 
     def _keep_counters(self) -> None:
+        if self._visit is not None:
+            self._visit.keep_counters()
         if self._association is not None and self._meter is not None:
             keep_counters(self._exchange.lab, self._meter, self._association)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bijlighar.dlms.hdlc import HdlcSettings
 from bijlighar.headend.clock import Clock
 from meterlab.lab import Lab
+from meterlab.usual import Usual
 
 if TYPE_CHECKING:
     from meterlab.connection import MeterConnection
@@ -39,7 +40,10 @@ class Tally:
 
 @dataclass(eq=False, kw_only=True)
 class Exchange:
-    """The lab, its clock, which meters are busy and which connections are open. ``hdlc`` None = TCP wrapper."""
+    """The lab, its clock, which meters are busy and which connections are open.
+
+    ``hdlc`` None = TCP wrapper; ``usual`` what answers visits that go as nearly all do, None over HDLC.
+    """
 
     lab: Lab
     clock: Clock
@@ -49,10 +53,17 @@ class Exchange:
     busy: set[int] = field(default_factory=set)
     open: set[MeterConnection] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
+    usual: Usual | None = field(init=False)
+    _loop: asyncio.AbstractEventLoop | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.usual = Usual(self.lab) if self.hdlc is None else None
 
     def loop_time(self) -> float:
         """Seconds of the event loop's clock."""
-        return asyncio.get_running_loop().time()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop.time()
 
     def called(self, host: str) -> int | None:
         """The meter at an address, or None when nobody can answer there; tallied by reason."""

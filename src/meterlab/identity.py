@@ -7,6 +7,7 @@ never be put into a real meter.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ class MeterKeys:
     setting_secret: bytes
 
 
+@lru_cache(maxsize=64)
 def batch_of(seed: int) -> int:
     """Two decimal digits that tell towns of different seeds apart by their serial numbers."""
     return int(draws.bits(seed, "batch", 0)[0] % 90) + 10

@@ -92,6 +92,11 @@ class Radio:
             self.failing = rates[np.searchsorted(bounds, drawn, side="right")]
         self._answers = 0
 
+    @property
+    def is_instant(self) -> bool:
+        """Whether answers leave at once."""
+        return self.scale == 0 or self.kind not in LATENCIES
+
     def fate(self, meter: int, now_s: float) -> Fate:
         """What becomes of the next try to reach a meter."""
         self.tries[meter] += 1
@@ -123,7 +128,7 @@ class Radio:
     def delay_s(self, meter: int, *, woken: bool) -> float:
         """Seconds of the wall before the next answer leaves; ``woken``: the first one of a connection."""
         latency = LATENCIES.get(self.kind)
-        if latency is None or self.scale == 0:
+        if latency is None or self.is_instant:
             return 0.0
         self._answers += 1
         sigma = np.log(latency.p99_s / latency.median_s) / _P99

@@ -7,6 +7,7 @@ in their order. Everything follows from the seed. Assumed shares and sizes are t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from socket import inet_aton
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +114,7 @@ class Town:
 
     def meter_at(self, host: str) -> int | None:
         """The meter that answers at an address, or None for an address of nobody's."""
-        meter = int.from_bytes(bytes(int(part) for part in host.split(".")), "big") - FIRST_ADDRESS
+        meter = int.from_bytes(inet_aton(host), "big") - FIRST_ADDRESS
         return meter if 0 <= meter < len(self) else None
 
 
