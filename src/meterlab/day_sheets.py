@@ -218,7 +218,7 @@ class DaySheets:
         if meter in state.clock_jumps or meter in self._distorted:
             return False
         interruptions = self._source.registers.interruptions
-        return not interruptions or not interruptions.steps(meter, int(town.transformer[meter]))
+        return not interruptions.any or not interruptions.steps(meter, int(town.transformer[meter]))
 
 
 def _known(column: Quantity) -> bool:
