@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -21,10 +21,12 @@ from rich.table import Table
 
 from bijlighar.cim.exchange import Unavailable
 from bijlighar.controlroom import passwords
-from bijlighar.controlroom.children import EXIT_USER_FAULT
+from bijlighar.controlroom.backup_command import backup, restore
+from bijlighar.controlroom.command_line import ConfigOption, DataOption, fail, settings_of
 from bijlighar.controlroom.conform_command import meter_commands
+from bijlighar.controlroom.move_command import move
 from bijlighar.controlroom.roles import Role, known_roles
-from bijlighar.controlroom.settings import Settings, SettingsRefused, effective, load_settings
+from bijlighar.controlroom.settings import Settings, SettingsRefused, effective
 
 app = typer.Typer(
     help="bijlighar: the open metering system of an electricity utility.",
@@ -40,29 +42,11 @@ app.add_typer(meter_commands, name="meter")
 app.add_typer(registry_commands, name="registry")
 app.add_typer(people_commands, name="people")
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Settings file (TOML); see docs/operating.md.", metavar="FILE"),
-]
-DataOption = Annotated[Path | None, typer.Option("--data", help="Data directory.", metavar="DIR")]
-
-
-def fail(sentence: str) -> NoReturn:
-    """End with one sentence and the status of a user's fault."""
-    print(f"bijlighar: {sentence}", file=sys.stderr)  # noqa: T201 (the command line's own voice)
-    raise typer.Exit(EXIT_USER_FAULT)
-
-
-def _settings(config: Path | None, data: Path | None = None, **flags: Any) -> Settings:  # noqa: ANN401
-    try:
-        return load_settings(config, flags={"data_dir": None if data is None else str(data), **flags})
-    except SettingsRefused as refusal:
-        fail(str(refusal))
-
 
 @contextmanager
 def _records(settings: Settings) -> Iterator[Any]:
     from bijlighar.controlroom.server import clock_of, open_records  # noqa: PLC0415 (help stays quick)
+    from bijlighar.records.move import RecordsMoved  # noqa: PLC0415
     from bijlighar.records.schema import SchemaTooNew  # noqa: PLC0415
 
     if not settings.database_url and not (settings.data_path / "records.db").exists():
@@ -70,7 +54,7 @@ def _records(settings: Settings) -> Iterator[Any]:
     try:
         with open_records(settings, clock_of(settings)) as records:
             yield records
-    except (Unavailable, SchemaTooNew, OSError) as fault:
+    except (Unavailable, SchemaTooNew, RecordsMoved, OSError) as fault:
         fail(str(fault))
 
 
@@ -142,7 +126,7 @@ def serve(
     """Read real meters and open the control room, as the settings say."""
     from bijlighar.controlroom.demo import run_product  # noqa: PLC0415 (help stays quick)
 
-    settings = _settings(config, port=port)
+    settings = settings_of(config, port=port)
     with _faults_told():
         run_product(settings, Console())
 
@@ -154,6 +138,7 @@ def _faults_told() -> Iterator[None]:
     from bijlighar.controlroom.supervisor import AlreadyRunning, NotReady  # noqa: PLC0415
     from bijlighar.controlroom.town import TownRefused  # noqa: PLC0415
     from bijlighar.headend.keys import MasterKeyRefused  # noqa: PLC0415
+    from bijlighar.records.move import RecordsMoved  # noqa: PLC0415
     from bijlighar.records.schema import SchemaTooNew  # noqa: PLC0415
 
     expected = (
@@ -165,6 +150,7 @@ def _faults_told() -> Iterator[None]:
         NotReady,
         MasterKeyRefused,
         SchemaTooNew,
+        RecordsMoved,
         Unavailable,
         OSError,
     )
@@ -177,7 +163,7 @@ def _faults_told() -> Iterator[None]:
 @app.command(name="settings")
 def show_settings(config: ConfigOption = None, data: DataOption = None) -> None:
     """Print every setting with its effective value; secrets are not shown."""
-    for name, value in effective(_settings(config, data)).items():
+    for name, value in effective(settings_of(config, data)).items():
         print(f"{name} = {_toml(value)}")  # noqa: T201
 
 
@@ -203,7 +189,7 @@ def import_registry_command(
     from bijlighar.headend.keys import Keyring, MasterKeyRefused  # noqa: PLC0415
     from bijlighar.operations.registry_import import import_registry  # noqa: PLC0415
 
-    settings = _settings(config, data)
+    settings = settings_of(config, data)
     if not directory.exists():
         fail(f"there is no {directory}")
     with _faults_told():
@@ -252,7 +238,7 @@ def add_person(
         fail(f"{problem}; known are {', '.join(each.value for each in Role)}")
     if language not in ("en", "hi"):
         fail("the language is en or hi")
-    settings = _settings(config, data)
+    settings = settings_of(config, data)
     hashed = _hashed(password_file)
     with _faults_told(), open_records(settings, clock_of(settings)) as records:
         if records.people.find(name) is not None:
@@ -276,7 +262,7 @@ def set_password(
     data: DataOption = None,
 ) -> None:
     """Set a password; the person's open sessions end."""
-    with _records(_settings(config, data)) as records:
+    with _records(settings_of(config, data)) as records:
         person = _known(records, name)
         records.people.put(replace(person, password_hash=_hashed(password_file)))
         _on_record(records, "set-password", name)
@@ -289,7 +275,7 @@ def disable_person(
     data: DataOption = None,
 ) -> None:
     """Close an account; open sessions end at once, the record stays."""
-    with _records(_settings(config, data)) as records:
+    with _records(settings_of(config, data)) as records:
         records.people.put(replace(_known(records, name), disabled=True))
         _on_record(records, "disabled-person", name)
 
@@ -334,6 +320,11 @@ def bench(
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     raise typer.Exit(ended.returncode)
+
+
+app.command(name="move")(move)
+app.command(name="backup")(backup)
+app.command(name="restore")(restore)
 
 
 @app.command()

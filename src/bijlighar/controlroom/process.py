@@ -15,7 +15,9 @@ from bijlighar.controlroom.children import EXIT_USER_FAULT
 from bijlighar.controlroom.server import serve_control_room, set_up_logs
 from bijlighar.controlroom.settings import Settings, from_parent
 from bijlighar.headend.keys import Keyring, MasterKeyRefused
+from bijlighar.headend.model_files import ModelsNotUsable, add_models_of
 from bijlighar.headend.push import PushAddressTaken
+from bijlighar.records.move import RecordsMoved
 from bijlighar.records.schema import SchemaTooNew
 
 TITLE_PREFIX = b"BJG"
@@ -68,13 +70,14 @@ def main(arguments: list[str]) -> None:
     settings = from_parent(Path(file).read_bytes())
     set_up_logs(settings.log_level)
     try:
+        add_models_of(settings.models_path)
         if kind == "headend":
             run_headend(settings, int(number))
         elif kind == "worker":
             run_worker(settings)
         else:
             serve_control_room(settings)
-    except (MasterKeyRefused, PushAddressTaken, SchemaTooNew) as fault:
+    except (MasterKeyRefused, ModelsNotUsable, PushAddressTaken, SchemaTooNew, RecordsMoved) as fault:
         print(fault, file=sys.stderr)  # noqa: T201 (the log's last line is what the supervisor tells)
         sys.exit(EXIT_USER_FAULT)
     except Unavailable as fault:
