@@ -71,7 +71,7 @@ class Instants:
         return self._voltage_at(self.power_va, int(self.town.phase[self.meter]))
 
     def _voltage_at(self, power_va: Numbers, phase: int) -> Numbers:
-        mean = voltage_mv(self.town, self.meter, phase, self.instants_s, nominal_ma(power_va))
+        mean = voltage_mv(self.town, self.meter, phase, self.instants_s, nominal_ma(power_va), self.registers.flow)
         return mean + minute_wander_mv(self.town, self.meter, self.instants_s)
 
     def phase_voltage_mv(self, phase: int) -> Numbers:

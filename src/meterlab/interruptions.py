@@ -16,6 +16,15 @@ FOREVER = 1 << 40
 Interval = tuple[int, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A relay moved (``meter``) or supply was cut (``transformer``) at ``at_s``."""
+
+    at_s: int
+    meter: int | None = None
+    transformer: int | None = None
+
+
 def merged(intervals: list[Interval]) -> list[Interval]:
     """The same time as disjoint intervals in order."""
     result: list[Interval] = []
@@ -29,11 +38,15 @@ def merged(intervals: list[Interval]) -> list[Interval]:
 
 @dataclass
 class Interruptions:
-    """Relay intervals by meter, power cuts by transformer, and the ``deviations`` that come with them."""
+    """Relay intervals by meter, power cuts by transformer, and the ``deviations`` that come with them.
+
+    ``journal``: what changed, in the order in which it was told.
+    """
 
     by_relay: dict[int, list[Interval]] = field(default_factory=dict)
     by_transformer: dict[int, list[Interval]] = field(default_factory=dict)
     deviations: Deviations = field(default_factory=Deviations)
+    journal: list[Change] = field(default_factory=list)
 
     @property
     def any(self) -> bool:
@@ -45,18 +58,21 @@ class Interruptions:
         intervals = self.by_relay.setdefault(meter, [])
         if not intervals or intervals[-1][1] != FOREVER:
             intervals.append((at_s, FOREVER))
+            self.journal.append(Change(at_s=at_s, meter=meter))
 
     def relay_closed(self, meter: int, at_s: int) -> None:
         """The relay of ``meter`` closes; nothing happens when it is closed."""
         intervals = self.by_relay.get(meter, [])
         if intervals and intervals[-1][1] == FOREVER:
             intervals[-1] = (intervals[-1][0], at_s)
+            self.journal.append(Change(at_s=at_s, meter=meter))
 
     def supply_lost(self, transformer: int, begin_s: int, end_s: int) -> None:
         """A power cut of a transformer and all its meters. Raises ValueError when it ends before it begins."""
         if end_s <= begin_s:
             raise ValueError(f"a power cut ends at {end_s}, after it begins at {begin_s}")
         self.by_transformer[transformer] = merged([*self.by_transformer.get(transformer, []), (begin_s, end_s)])
+        self.journal.append(Change(at_s=begin_s, transformer=transformer))
 
     def cuts(self, transformer: int) -> list[Interval]:
         """Power cuts of a transformer, in order."""

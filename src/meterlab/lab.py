@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,13 +12,14 @@ from bijlighar.dlms.models import load_model
 from meterlab import identity, scenes
 from meterlab.conduct import WELL_BEHAVED, Conduct
 from meterlab.demand import Demand
+from meterlab.interruptions import Interruptions
 from meterlab.makes import Share, with_makes
 from meterlab.objects import Objects
 from meterlab.plans import ModelPlan
 from meterlab.push_shares import PushShares
 from meterlab.quantities import Source
 from meterlab.radio import Fate, Radio, RadioKind
-from meterlab.registers import INSTALLED_S, Registers
+from meterlab.registers import INSTALLED_S, PowerFlow, Registers
 from meterlab.state import State
 from meterlab.town import Town, mohalla
 from meterlab.trial import FLATS, trial
@@ -27,6 +28,10 @@ HISTORY_DAYS = 36
 """35 days that every profile keeps, and the day that began before them."""
 
 _FIRST_START_S = INSTALLED_S + 86_400 * HISTORY_DAYS
+
+
+FlowOf = Callable[[Town, Interruptions], PowerFlow]
+"""Makes the power flow of a town under its interruptions."""
 
 
 class UnknownTown(Exception):
@@ -87,8 +92,12 @@ def build(
     calls: Sequence[scenes.SceneCall] = (),
     radio: RadioKind = RadioKind.NONE,
     radio_scale: float = 1.0,
+    flow_of: FlowOf | None = None,
 ) -> Lab:
-    """A lab whose process starts at ``now_s``, with its scenes played. Raises UnknownTown, UnknownScene."""
+    """A lab whose process starts at ``now_s``, with its scenes played. Raises UnknownTown, UnknownScene.
+
+    ``flow_of`` makes the power flow once all scenes are played; None: the cheap model tells voltage and losses.
+    """
     if now_s < _FIRST_START_S:
         raise UnknownTown("the meters were installed on 2024-04-01 and need 36 days of history: start later")
     state = State(town, start_s=now_s)
@@ -105,6 +114,8 @@ def build(
     keys = identity.key_columns(town.seed, np.arange(len(town)))
     for call in calls:
         scenes.play(call, stage)
+    if flow_of is not None:
+        registers.flow = flow_of(town, state.interruptions)
     return Lab(
         town=town,
         state=state,

@@ -48,7 +48,9 @@ class Blocks:
 
     def voltage_mv(self, phase: int, mean_va: Numbers) -> Numbers:
         """Mean voltage of each block."""
-        return voltage_mv(self.town, self.meter, phase, self.ends_s - self.period_s, nominal_ma(mean_va))
+        begins_s = self.ends_s - self.period_s
+        current = nominal_ma(mean_va)
+        return voltage_mv(self.town, self.meter, phase, begins_s, current, self.registers.flow)
 
     def current_ma(self, phase: int, mean_va: Numbers) -> Numbers:
         """Mean current of each block."""

@@ -9,6 +9,7 @@ today, and of a small town the midnights of those months.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,12 +56,32 @@ _Energy = Callable[[int, NDArray[np.int64]], NDArray[np.int64]]
 _OfMonth = Callable[[NDArray[np.int64], int], NDArray[np.int64]]
 
 
+class PowerFlow(Protocol):
+    """Physics of the town from ``since_s`` on, in place of the town's share of losses."""
+
+    since_s: int
+
+    def loss_wh(self, transformer: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Energy that the lines below a transformer have lost since then, ``int64[instant]``."""
+
+    def short_wh(
+        self, homes: NDArray[np.int64], instants_s: NDArray[np.int64], *, really: bool
+    ) -> NDArray[np.int64] | None:
+        """What sinking voltage has kept homes from drawing since then, ``int64[home, instant]``; None: nothing."""
+
+    def voltage_mv(self, meter: int, phase: int, instants_s: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Mean voltage of the half hours that hold instants not before then, ``float64[instant]``."""
+
+
 class Registers:
     """Registers of all meters of a town. Instants are ``int64`` epoch seconds UTC, not before installation."""
 
-    def __init__(self, town: Town, interruptions: Interruptions | None = None) -> None:
+    def __init__(
+        self, town: Town, interruptions: Interruptions | None = None, flow: PowerFlow | None = None
+    ) -> None:
         self.town = town
         self.interruptions = interruptions or Interruptions()
+        self.flow = flow
         meters = np.arange(len(town))
         self._import_start_wh = _starts(town.seed, "import-start", meters)
         self._export_start_wh = _starts(town.seed, "export-start", meters)
@@ -120,23 +141,25 @@ class Registers:
     def drawn_wh(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """Energy measured since installation, ``int64[instant]`` in Wh."""
         if self.town.is_consumer(meter):
-            return np.asarray(self._homes_wh(np.asarray([meter]), instants_s)[0])
-        return self._with_losses(self._homes_wh(self._homes_below(meter), instants_s, really=True).sum(axis=0))
-
-    def really_drawn_wh(self, homes: NDArray[np.int64], instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Energy that homes drew since installation, seen by their meters or not, ``int64[home, instant]``."""
-        return self._homes_wh(homes, instants_s, really=True)
+            return np.asarray(self.homes_wh(np.asarray([meter]), instants_s)[0])
+        return self._with_losses(meter, instants_s, self._drawn_below)
 
     def phases_wh(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """The same by phase, ``int64[3, instant]``; losses and three-phase homes are shared alike."""
         if self.town.is_consumer(meter):
             return self._by_phase(np.asarray([meter]), instants_s, really=False)
-        return self._with_losses(self._by_phase(self._homes_below(meter), instants_s, really=True))
+        return self._with_losses(meter, instants_s, self._phases_below)
+
+    def _drawn_below(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.asarray(self.homes_wh(self._homes_below(meter), instants_s, really=True).sum(axis=0))
+
+    def _phases_below(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        return self._by_phase(self._homes_below(meter), instants_s, really=True)
 
     def _by_phase(
         self, homes: NDArray[np.int64], instants_s: NDArray[np.int64], *, really: bool
     ) -> NDArray[np.int64]:
-        drawn = self._homes_wh(homes, instants_s, really=really)
+        drawn = self.homes_wh(homes, instants_s, really=really)
         phase, three = self.town.phase[homes], drawn[self.town.phase[homes] == THREE_PHASES]
         return np.stack([drawn[phase == p].sum(axis=0) + ((three + p) // 3).sum(axis=0) for p in range(3)])
 
@@ -160,17 +183,42 @@ class Registers:
     def _homes_below(self, meter: int) -> NDArray[np.int64]:
         return self.town.homes_of(int(self.town.transformer[meter]))
 
-    def _with_losses(self, energy_wh: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _with_losses(self, meter: int, instants_s: NDArray[np.int64], below: _Energy) -> NDArray[np.int64]:
+        """What homes below a transformer drew, and the lines' losses: the town's share, or by the flow."""
+        if self.flow is None:
+            return self._share_of_losses(below(meter, instants_s))
+        drawn = below(meter, np.append(instants_s, self.flow.since_s))
+        at_since = drawn[..., -1:]
+        lost = self.flow.loss_wh(int(self.town.transformer[meter]), instants_s)
+        if drawn.ndim > 1:  # the phases share it
+            lost = np.stack([(lost + phase) // THREE_PHASES for phase in range(THREE_PHASES)])
+        flowed = drawn[..., :-1] + self._share_of_losses(at_since) - at_since + lost
+        return np.where(instants_s <= self.flow.since_s, self._share_of_losses(drawn[..., :-1]), flowed)
+
+    def _share_of_losses(self, energy_wh: NDArray[np.int64]) -> NDArray[np.int64]:
         return energy_wh * (1000 + self.town.loss_permille) // 1000
 
     def start_wh(self, meter: int) -> int:
         """Where the import registers, active and apparent, stood at installation."""
         return int(self._import_start_wh[meter])
 
-    def _homes_wh(
+    def homes_wh(
         self, homes: NDArray[np.int64], instants_s: NDArray[np.int64], *, really: bool = False
     ) -> NDArray[np.int64]:
-        """Energy that the meters saw since installation, ``int64[home, instant]``; ``really``: that was drawn."""
+        """Energy that meters of homes saw since installation, ``int64[home, instant]``.
+
+        ``really``: what the homes drew, stolen energy included.
+        """
+        energy = self._wished_wh(homes, instants_s, really=really)
+        if self.flow is not None and int(instants_s.max(initial=0)) > self.flow.since_s:
+            short = self.flow.short_wh(homes, instants_s, really=really)
+            if short is not None:
+                energy = energy - short
+        return energy
+
+    def _wished_wh(
+        self, homes: NDArray[np.int64], instants_s: NDArray[np.int64], *, really: bool
+    ) -> NDArray[np.int64]:
         energy = self._wanted_wh(homes, instants_s)
         if not self.interruptions.any:
             return energy

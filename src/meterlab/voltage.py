@@ -1,7 +1,8 @@
 """Voltage at the meters, and the evenings on which it sags.
 
 Assumed: a transformer wanders by about 1.5 % from half hour to half hour, sags 40 V on one evening in twelve, and
-a home loses a little more with its own current. Sags are what the voltage logs tell as events 9 and 10.
+a home loses a little more with its own current. Sags are what the voltage logs tell as events 9 and 10. Where a
+power flow is at hand it tells the voltage, in place of wander and own current; sags remain, a transformer's fault.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from meterlab import draws
 from meterlab.calendar import DAY_S, KOLKATA_S, SLOT_S, midnight_s
+from meterlab.registers import PowerFlow
 from meterlab.town import Town
 
 NOMINAL_MV = 231_000
@@ -53,13 +55,23 @@ def _season(seed: int, transformer: int, number: int) -> list[tuple[int, int]]:
 
 
 def voltage_mv(
-    town: Town, meter: int, phase: int, instants_s: NDArray[np.int64], current_ma: NDArray[np.int64]
+    town: Town,
+    meter: int,
+    phase: int,
+    instants_s: NDArray[np.int64],
+    current_ma: NDArray[np.int64],
+    flow: PowerFlow | None = None,
 ) -> NDArray[np.int64]:
     """Mean voltage of the half hours that hold the instants, ``int64[instant]``; instants ascend."""
     transformer = int(town.transformer[meter])
-    level = _level_mv(town.seed, transformer, phase, instants_s.tobytes())
-    dropped = level - town.drop_mv_per_a[meter] / 1000 * current_ma
-    return np.asarray(np.rint(dropped), np.int64)
+    if flow is None or not len(instants_s) or instants_s[-1] < flow.since_s:
+        level = _level_mv(town.seed, transformer, phase, instants_s.tobytes())
+        dropped = level - town.drop_mv_per_a[meter] / 1000 * current_ma
+        return np.asarray(np.rint(dropped), np.int64)
+    first = int(np.searchsorted(instants_s, flow.since_s))
+    before = voltage_mv(town, meter, phase, instants_s[:first], current_ma[:first])
+    flowed = np.rint(flow.voltage_mv(meter, phase, instants_s[first:])).astype(np.int64)
+    return np.concatenate([before, flowed - _sagging(town.seed, transformer, instants_s[first:]) * _SAG_MV])
 
 
 @lru_cache(maxsize=_LEVELS_KEPT)
@@ -69,11 +81,18 @@ def _level_mv(seed: int, transformer: int, phase: int, instants: bytes) -> NDArr
     slots = (instants_s + KOLKATA_S) // SLOT_S
     wander = _WANDER_MV * draws.normal(seed, f"voltage-{phase}", transformer, slots)
     level = NOMINAL_MV + np.clip(wander, -_MOST_WANDER_MV, _MOST_WANDER_MV)
+    level -= _SAG_MV * _sagging(seed, transformer, instants_s)
+    return np.asarray(level)
+
+
+def _sagging(seed: int, transformer: int, instants_s: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which instants lie in a sag, ``bool[instant]``."""
+    found = np.zeros(len(instants_s), np.bool_)
     if len(instants_s):
         first, last = ((instants_s[[0, -1]] + KOLKATA_S) // DAY_S).tolist()
         for begin, end in _sags(seed, transformer, first - 1, last):
-            level[(begin <= instants_s) & (instants_s < end)] -= _SAG_MV
-    return np.asarray(level)
+            found |= (begin <= instants_s) & (instants_s < end)
+    return found
 
 
 def minute_wander_mv(town: Town, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -100,7 +100,7 @@ class DayMaker:
         network = flow.network
         edges_s = midnight_s(day) + SLOT_S * np.arange(SLOTS_A_DAY + 1)
         self._registers.interruptions = circumstances
-        wished_wh = np.diff(self._registers.really_drawn_wh(network.home, edges_s), axis=1)
+        wished_wh = np.diff(self._registers.homes_wh(network.home, edges_s, really=True), axis=1)
         loads = _loads(network, wished_wh, self._town.va_per_1024_w[network.home] / 1024)
         asked = _giving_way(network, circumstances, edges_s)
         solved = flow.solve(loads.pole_w, loads.pole_var, self._source_pu(feeder, edges_s[:-1]), asked)
