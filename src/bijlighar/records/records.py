@@ -12,6 +12,9 @@ from zoneinfo import ZoneInfo
 from bijlighar.cim.exchange import Unavailable
 from bijlighar.cim.period import KOLKATA
 from bijlighar.records.audit import Audit
+from bijlighar.records.billing_checks import BillingChecks
+from bijlighar.records.billing_in import Inbox
+from bijlighar.records.billing_out import Deliveries
 from bijlighar.records.blocks import Blocks
 from bijlighar.records.blocks_compaction import BlockCompaction
 from bijlighar.records.blocks_edits import Edits
@@ -102,6 +105,9 @@ class Records:
         self.retention = Retention(self._database, self.blocks, wall=wall)
         self.edits = Edits(self._database)
         self.exceptions = Exceptions(self._database)
+        self.deliveries = Deliveries(self._database)
+        self.billing_inbox = Inbox(self._database)
+        self.billing_checks = BillingChecks(self._database)
         self.day_progress = DayProgress(self._database)
         self.service_levels = ServiceLevelRecords(self._database)
         self.counters = Counters(self._database)

@@ -51,9 +51,3 @@ def upgrade() -> None:
         sa.Column("done_s", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("day", "step", name=op.f("pk_day_progress")),
     )
-
-
-def downgrade() -> None:
-    """Drop the tables."""
-    op.drop_table("day_progress")
-    op.drop_table("validation_exceptions")
