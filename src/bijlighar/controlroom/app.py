@@ -27,6 +27,7 @@ from bijlighar.controlroom.api import (
     meters,
     people,
     registry,
+    service_levels,
     session,
     status,
     trial,
@@ -47,7 +48,7 @@ Background = Callable[[], Coroutine[Any, Any, None]]
 
 _LOG = structlog.get_logger(__name__)
 
-_SUBJECTS = (session, status, meters, meter_history, jobs, trial, registry, people, audit, live)
+_SUBJECTS = (session, status, meters, meter_history, jobs, trial, service_levels, registry, people, audit, live)
 
 
 @get(["/", "/{path:path}"], opt={"needs": Permission.ANYBODY}, include_in_schema=False)

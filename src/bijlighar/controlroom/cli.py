@@ -25,6 +25,7 @@ from bijlighar.controlroom.backup_command import backup, restore
 from bijlighar.controlroom.command_line import ConfigOption, DataOption, fail, settings_of
 from bijlighar.controlroom.conform_command import meter_commands
 from bijlighar.controlroom.move_command import move
+from bijlighar.controlroom.report_command import report_commands
 from bijlighar.controlroom.roles import Role, known_roles
 from bijlighar.controlroom.settings import Settings, SettingsRefused, effective
 
@@ -41,6 +42,7 @@ people_commands = typer.Typer(help="The people who may sign in.", no_args_is_hel
 app.add_typer(meter_commands, name="meter")
 app.add_typer(registry_commands, name="registry")
 app.add_typer(people_commands, name="people")
+app.add_typer(report_commands, name="report")
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from bijlighar.cim.contacts import Contact
 from bijlighar.cim.exchange import ReadJob, Unavailable
 from bijlighar.cim.period import Period, civil_date
 from bijlighar.cim.readings import ReadingBatch
+from bijlighar.controlroom.alarm_delays import AlarmDelays
 from bijlighar.controlroom.feed import FeedHub, meter_of
 from bijlighar.controlroom.feed_messages import FeedMessage
 from bijlighar.controlroom.headend_watch import HeadEndWatch
@@ -34,9 +35,12 @@ from bijlighar.controlroom.status import Status, status_of
 from bijlighar.controlroom.throttle import SignInThrottle
 from bijlighar.headend.clock import Clock
 from bijlighar.headend.service import Heartbeat
+from bijlighar.mdm.service_levels.limits import UnknownServiceLimit
 from bijlighar.operations.housekeeping import tend
+from bijlighar.operations.service_levels.keeping import ServiceLevelBoard
 from bijlighar.records import Records
 from bijlighar.records.landing import Alarm
+from bijlighar.records.segment import SegmentDamaged
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -54,6 +58,7 @@ CONTACTS_BACK_S = 86_400
 """Contacts older than a day no longer change a meter's state: it is silent then."""
 MOST_ROWS_A_FRAME = 2_000
 """About 250 kB. What does not fit waits for the next flush, newest state each time."""
+LEVELS_S = 600.0
 HISTORY_S = 2.0
 HISTORY_BACK_S = 34 * 86_400
 """A meter of IS 15959 keeps 35 days; its oldest day may be half gone."""
@@ -128,6 +133,8 @@ class ControlRoom:
             records.web_sessions, idle_s=settings.session_idle_s, absolute_s=settings.session_absolute_s
         )
         self.password_checks = anyio.CapacityLimiter(PASSWORD_CHECKS_AT_ONCE)
+        self.levels = ServiceLevelBoard()
+        self.delays = AlarmDelays()
         self.hub = FeedHub(self._snapshot, most_clients=settings.live_clients)
         self._sent_states = live.states(index.meter_id, clock.now())
         self.history_share: float | None = None
@@ -178,6 +185,7 @@ class ControlRoom:
         if isinstance(message, ReadingBatch):
             self.live.roll(self.now())
             self.live.apply_readings(message)
+            self.delays.count(message, now_s=self.now(), speed=self.speed())
         elif isinstance(message, Heartbeat):
             self.watch.heard(message, wall_s=time.monotonic())
             return
@@ -290,9 +298,19 @@ class ControlRoom:
             await asyncio.sleep(HOUSE_S)
             try:
                 await self.in_thread(tend, self.records, self.now())
+                await self.in_thread(self.delays.keep, self.records, self.now())
                 await self.records.web_sessions.delete_expired()
             except Unavailable as problem:
                 _LOG.warning("housekeeping put off", reason=problem.reason)
+
+    async def keep_levels(self) -> None:
+        """Keep the service levels of each day that has become final, for ever."""
+        while True:
+            await asyncio.sleep(LEVELS_S)
+            try:
+                await self.in_thread(self.levels.keep_final, self.records, self.now())
+            except (Unavailable, SegmentDamaged, UnknownServiceLimit) as problem:
+                _LOG.warning("service levels put off", reason=str(problem))
 
     async def keep_history(self) -> None:
         """Count the history until it is whole, for whoever waits for the first reading."""

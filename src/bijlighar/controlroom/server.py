@@ -64,7 +64,15 @@ def uvicorn_of(room: ControlRoom) -> uvicorn.Server:
         await read_feed(settings.feed_address, room.take, room.measured)
 
     app = build_app(
-        room, background=[room.keep_flushing, room.keep_registry, room.keep_history, room.keep_house, listen]
+        room,
+        background=[
+            room.keep_flushing,
+            room.keep_registry,
+            room.keep_history,
+            room.keep_house,
+            room.keep_levels,
+            listen,
+        ],
     )
     return uvicorn.Server(
         uvicorn.Config(

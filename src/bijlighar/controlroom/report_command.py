@@ -1,0 +1,77 @@
+"""``bijlighar report``: what the office asks for each morning, without a browser."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bijlighar.controlroom.command_line import ConfigOption, DataOption, fail, settings_of
+
+report_commands = typer.Typer(help="Reports for the office.", no_args_is_help=True)
+
+
+class ReportFormat(StrEnum):
+    """How a report is told."""
+
+    TEXT = "text"
+    CSV = "csv"
+    JSON = "json"
+
+
+@contextmanager
+def _opened(config: Path | None, data: Path | None) -> Iterator[tuple[Any, float]]:
+    """The records that the settings name, and the utility's time."""
+    from bijlighar.cim.exchange import Unavailable  # noqa: PLC0415 (help stays quick)
+    from bijlighar.controlroom.server import clock_of, open_records  # noqa: PLC0415
+    from bijlighar.records.move import RecordsMoved  # noqa: PLC0415
+    from bijlighar.records.schema import SchemaTooNew  # noqa: PLC0415
+
+    settings = settings_of(config, data)
+    if not settings.database_url and not (settings.data_path / "records.db").exists():
+        fail(f"there are no records in {settings.data_path}; name another place with --data or --config")
+    try:
+        clock = clock_of(settings)
+        with open_records(settings, clock) as records:
+            yield records, clock.now()
+    except (Unavailable, SchemaTooNew, RecordsMoved, OSError) as fault:
+        fail(str(fault))
+
+
+@report_commands.command(name="service-levels")
+def service_levels(
+    day: Annotated[
+        str, typer.Option("--day", help="Civil day whose data is judged: YYYY-MM-DD, yesterday or today.")
+    ] = "yesterday",
+    told_as: Annotated[ReportFormat, typer.Option("--format", help="For people, spreadsheets or programs.")] = (
+        ReportFormat.TEXT
+    ),
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """How complete a day's data was by which hour, how quickly was answered, and which faults cost most."""
+    from bijlighar.controlroom.instants import NotAnInstant, parse_day  # noqa: PLC0415 (help stays quick)
+    from bijlighar.mdm.service_levels.limits import UnknownServiceLimit  # noqa: PLC0415
+    from bijlighar.operations.service_levels.documents import lines, sheet  # noqa: PLC0415
+    from bijlighar.operations.service_levels.keeping import ServiceLevelBoard  # noqa: PLC0415
+
+    began_s = time.monotonic()
+    with _opened(config, data) as (records, now_s):
+        try:
+            told = ServiceLevelBoard().document(records, parse_day(day, now_s=now_s), now_s)
+        except (NotAnInstant, UnknownServiceLimit) as fault:
+            fail(str(fault))
+    if told_as is ReportFormat.JSON:
+        print(json.dumps(told, ensure_ascii=False))  # noqa: T201
+    elif told_as is ReportFormat.CSV:
+        sys.stdout.write(sheet(told))
+    else:
+        print("\n".join(lines(told)))  # noqa: T201
+        print(f"Judged in {time.monotonic() - began_s:.1f} s.", file=sys.stderr)  # noqa: T201
