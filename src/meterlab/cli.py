@@ -16,6 +16,7 @@ import typer
 import uvloop
 
 from bijlighar.headend.clock import Clock, TornClock, TownClock
+from bijlighar.headend.model_files import ModelsNotUsable, add_models_of
 from meterlab import makes, registry, scenes, truth
 from meterlab.exchange import DEFAULT_IDLE_S, DEFAULT_MOST_CONNECTIONS, Exchange
 from meterlab.framing import Framing, hdlc_of
@@ -65,6 +66,10 @@ ModelOption = Annotated[
         help="A make of meter, for a share of the homes or, category D4, of the transformers. Repeatable.",
     ),
 ]
+ModelsDirOption = Annotated[
+    Path | None,
+    typer.Option("--models-dir", metavar="DIR", help="Folder of meter models beside those of the package."),
+]
 SceneOption = Annotated[list[str] | None, typer.Option("--scene", help="A fault by name; see `meterlab scenes`.")]
 
 
@@ -99,7 +104,11 @@ def _lab(town: Town, now_s: float, texts: list[str] | None, radio: RadioKind, sc
     return build(town, now_s=now_s, calls=calls, radio=radio, radio_scale=scale)
 
 
-def _town(name: str, seed: int, consumers: int | None, models: list[str] | None) -> Town:
+def _town(name: str, seed: int, consumers: int | None, models: list[str] | None, models_dir: Path | None) -> Town:
+    try:
+        add_models_of(models_dir)
+    except ModelsNotUsable as fault:
+        raise _Wrong(str(fault)) from None
     return town_named(name, seed, consumers, [makes.parse(text) for text in models or []])
 
 
@@ -126,6 +135,7 @@ def serve_command(
     radio_scale: Annotated[float, typer.Option(min=0, help="Multiplies every radio delay.")] = 1.0,
     scene: SceneOption = None,
     model: ModelOption = None,
+    models_dir: ModelsDirOption = None,
     push: Annotated[
         str | None, typer.Option("--push", metavar="HOST:PORT", help="Meters push there, over TCP and UDP.")
     ] = None,
@@ -138,7 +148,7 @@ def serve_command(
     """Answer for every meter; the help shown to people is built above, with the scenes in it."""
     try:
         chosen = _clock(clock, start, speed)
-        lab = _lab(_town(town, seed, meters, model), chosen.now(), scene, radio, radio_scale)
+        lab = _lab(_town(town, seed, meters, model, models_dir), chosen.now(), scene, radio, radio_scale)
         target = None if push is None else _address(push)
         sock = listener(port)
     except (_Wrong, UnknownTown, WrongShare, UnknownScene, PortTaken) as fault:
@@ -205,6 +215,7 @@ def truth_command(
     start: StartOption = None,
     scene: SceneOption = None,
     model: ModelOption = None,
+    models_dir: ModelsDirOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines: the only form there is.")] = True,  # noqa: ARG001
 ) -> None:
     """Print what a meter holds, one JSON object a row, without asking it over the air.
@@ -216,7 +227,7 @@ def truth_command(
     try:
         now_s = _clock(clock, start, 1.0).now()
         start_s = now_s if start is None else _instant(start)
-        lab = _lab(_town(town, seed, meters, model), start_s, scene, RadioKind.NONE, 1.0)
+        lab = _lab(_town(town, seed, meters, model, models_dir), start_s, scene, RadioKind.NONE, 1.0)
         number = _meter_number(lab.town, meter)
         begin_s = INSTALLED_S if begin is None else int(_instant(begin))
         end_s = int(now_s) + 1 if end is None else int(_instant(end))
@@ -247,11 +258,12 @@ def registry_command(
     seed: SeedOption = 1,
     port: PortOption = 4059,
     model: ModelOption = None,
+    models_dir: ModelsDirOption = None,
 ) -> None:
     """Write the town as the CSV files that the control room imports, test keys included."""
     try:
-        registry.write(_town(town, seed, meters, model), directory, port)
-    except (UnknownTown, WrongShare) as fault:
+        registry.write(_town(town, seed, meters, model, models_dir), directory, port)
+    except (_Wrong, UnknownTown, WrongShare) as fault:
         raise _refuse(fault) from None
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from bijlighar.controlroom import passwords
 from bijlighar.controlroom.cli import _demo_folder, app
-from bijlighar.controlroom.meter_command import CannotRead, parse_place, secrets_of_sheet
+from bijlighar.controlroom.meter_options import CannotRead, parse_place, secrets_of_sheet
 from bijlighar.controlroom.ports import free_port
 from bijlighar.records import Records
 from controlroom.utility import write_registry

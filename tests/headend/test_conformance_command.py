@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bijlighar.dlms.models import model_text
-from bijlighar.headend.conformance import CHECKS
+from bijlighar.headend.conformance import CHECKS, HDLC_CHECKS
 
 TOOLS = Path(sys.executable).parent
 METER = "2"
@@ -64,12 +64,22 @@ def test_a_meter_that_fails_ends_with_1_and_tells_what_went_and_came(tmp_path):
     assert all(exchange["sent_plain"].startswith("c0") for exchange in failing["exchanges"][-3:])
 
 
+def test_a_meter_behind_a_gateway_of_octets_is_tried_with_its_link(tmp_path):
+    with town(tmp_path, "--framing", "hdlc") as (place, serial, keys):
+        done = conform(place, "--keys", keys, "--serial", serial, "--framing", "hdlc", "--answer", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(HDLC_CHECKS)} pass, 0 fail, 0 not applicable" in done.stdout
+    assert "IEC 62056-46, SNRM and UA" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["127.0.0.1", "--framing", "hdlc", "--address-octets", "3"], "does not fit an address of 3 octets"),
+        (["127.0.0.1", "--framing", "hdlc", "--physical-address", "17"], "does not fit an address of 1 octets"),
         (["127.0.0.1:0"], "is no HOST[:PORT]"),
         (["127.0.0.1", "--model", "no-such-make"], "the model 'no-such-make' cannot be used: no meter model"),
-        (["127.0.0.1", "--model", "nowhere.toml"], "the model 'nowhere.toml' cannot be used: [Errno 2]"),
+        (["127.0.0.1", "--model", "nowhere.toml"], "the model 'nowhere.toml' cannot be used: No such file"),
         (["127.0.0.1", "--keys", "nowhere.csv"], "the sheet of keys nowhere.csv cannot be read"),
     ],
 )

@@ -44,6 +44,12 @@ def test_a_meter_that_hangs_up_within_a_long_answer_is_found_over_hdlc():
     assert set(found.values()) == {"the meter closed the connection"}
 
 
+def test_under_another_address_the_meter_is_given_up():
+    report, _ = conformed(hdlc=replace(LINE, address_octets=2))
+    assert [finding.detail for finding in report.findings[:3]] == ["no whole frame within 0.3 s"] * 3
+    assert report.findings[3].detail == "not tried: the meter answers nothing"
+
+
 def only_failure(part):
     """The detail of the one check of the link that is made, and fails."""
     [check] = named(part)

@@ -6,9 +6,8 @@ Secrets come as for ``meter read``; none of them is printed, also where it went 
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
-from pathlib import Path
+from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -17,72 +16,88 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from bijlighar.controlroom.children import EXIT_USER_FAULT
-from bijlighar.controlroom.meter_command import CannotRead, keys_of, parse_place, secrets_of_sheet
-from bijlighar.controlroom.probe_command import (
+from bijlighar.controlroom.meter_options import (
     AuthenticationKey,
+    CannotRead,
     EncryptionKey,
+    FirstCounter,
+    KeySheet,
+    ModelsDir,
+    Place,
     ReaderSecret,
     SettingSecret,
-    meter_commands,
+    given_keys,
+    known_model,
+    parse_place,
+    refuse,
 )
+from bijlighar.controlroom.probe_command import meter_commands
 
 __all__ = ["meter_commands"]
 """With ``conform`` among them."""
 
-_MOST_COUNTER = (1 << 32) - 10_000_000
 _OCTETS_SHOWN = 48
 """Octets of a failed check's exchange on a terminal; ``--json`` gives all."""
 _STYLES = {"pass": "green", "fail": "bold red", "not applicable": "dim"}
 
 
+class Framing(StrEnum):
+    """What carries the APDUs to a meter."""
+
+    WRAPPER = "wrapper"
+    HDLC = "hdlc"
+
+
 @meter_commands.command(name="conform")
 def conform(
-    place: Annotated[
-        str, typer.Argument(help="Where the meter answers; the port is 4059 unless named.", metavar="HOST[:PORT]")
-    ],
+    place: Place,
     model: Annotated[
         str, typer.Option(help="Meter model by name, or the file of a drafted one.", metavar="NAME|FILE")
     ] = "is15959-d1",
     serial: Annotated[
         str | None, typer.Option(help="Serial that the meter must show; names the row of the sheet of keys.")
     ] = None,
-    keys: Annotated[
-        Path | None, typer.Option(help="Sheet of keys (CSV as in the registry's keys.csv).", metavar="FILE")
-    ] = None,
+    keys: KeySheet = None,
     reader_secret: ReaderSecret = "",
     setting_secret: SettingSecret = "",
     encryption_key: EncryptionKey = "",
     authentication_key: AuthenticationKey = "",
-    counter: Annotated[
-        int,
-        typer.Option(
-            min=1, max=_MOST_COUNTER, help="First invocation counter for a meter that does not tell its own."
-        ),
-    ] = 1,
+    counter: FirstCounter = 1,
     answer_s: Annotated[
         float, typer.Option("--answer", min=0.1, max=120, help="Seconds in which an answer must be there.")
     ] = 10.0,
+    framing: Annotated[
+        Framing, typer.Option(help="hdlc: behind a gateway of octets; its link is tried too.")
+    ] = Framing.WRAPPER,
+    address_octets: Annotated[
+        int, typer.Option(min=1, max=4, help="Octets of the meter's HDLC address: 1, 2 or 4.")
+    ] = 1,
+    physical_address: Annotated[
+        int | None, typer.Option(min=0, max=16_383, help="Its lower half, where it has 2 or 4.")
+    ] = None,
+    models_dir: ModelsDir = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object, with the octets of each check.")
     ] = False,
 ) -> None:
     """Try a meter clause by clause, without changing it. Ends with 1 when anything fails."""
-    named = {
-        "reader_secret": reader_secret,
-        "setting_secret": setting_secret,
-        "encryption_key": encryption_key,
-        "authentication_key": authentication_key,
-    }
     try:
         host, port = parse_place(place)
-        given = secrets_of_sheet(keys, serial) if keys is not None else {}
-        meter_keys = keys_of({**given, **{name: value for name, value in named.items() if value}})
-        known = _model(model)
+        meter_keys = given_keys(
+            keys,
+            serial,
+            reader_secret=reader_secret,
+            setting_secret=setting_secret,
+            encryption_key=encryption_key,
+            authentication_key=authentication_key,
+        )
+        known = known_model(model, models_dir)
+        line = None if framing is Framing.WRAPPER else _hdlc(address_octets, physical_address, answer_s)
     except CannotRead as problem:
-        print(f"bijlighar: {problem}", file=sys.stderr)  # noqa: T201 (the command line's own voice)
-        raise typer.Exit(EXIT_USER_FAULT) from None
-    report = _report(host, port, known, meter_keys, serial, counter, answer_s)
+        refuse(problem)
+    report = _report(
+        host, port, known, meter_keys, serial=serial, first_counter=counter, hdlc=line, wait_s=answer_s
+    )
     if as_json:
         print(msgspec.json.encode(shown(report)).decode())  # noqa: T201 (what was asked for)
     else:
@@ -91,34 +106,26 @@ def conform(
         raise typer.Exit(1)
 
 
-def _model(named: str) -> Any:  # noqa: ANN401 (models load only when a meter is asked)
-    """A shipped model by name, or that of a file. Raises CannotRead."""
-    from bijlighar.headend.conformance.models import ModelNotFound, model_of  # noqa: PLC0415 (help stays quick)
+def _hdlc(octets: int, physical: int | None, answer_s: float) -> Any:  # noqa: ANN401 (loads when it is needed)
+    """How a meter is called over HDLC. Raises CannotRead for an address that does not fit."""
+    from bijlighar.headend.conformance import AddressDoesNotFit, hdlc_line  # noqa: PLC0415 (help stays quick)
 
     try:
-        return model_of(named)
-    except ModelNotFound as problem:
+        return hdlc_line(octets, physical, answer_s)
+    except AddressDoesNotFit as problem:
         raise CannotRead(str(problem)) from None
 
 
-def _report(
-    host: str,
-    port: int,
-    model: Any,  # noqa: ANN401
-    keys: Any,  # noqa: ANN401
-    serial: str | None,
-    counter: int,
-    answer_s: float,
-) -> Any:  # noqa: ANN401
-    from bijlighar.headend.conformance import CHECKS, LIMITS, bench_of, conform  # noqa: PLC0415
+def _report(host: str, port: int, model: Any, keys: Any, *, wait_s: float, **asked: Any) -> Any:  # noqa: ANN401
+    from bijlighar.headend.conformance import LIMITS, bench_of, checks_of, conform  # noqa: PLC0415
     from bijlighar.headend.session import TimeLimits  # noqa: PLC0415
 
-    limits = TimeLimits(connect_s=LIMITS.connect_s, answer_s=answer_s)
-    bench = bench_of(host, port, model, keys, now=time.time, serial=serial, first_counter=counter, limits=limits)
+    limits = TimeLimits(connect_s=LIMITS.connect_s, answer_s=wait_s)
+    bench = bench_of(host, port, model, keys, now=time.time, limits=limits, **asked)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"{host}:{port}", total=len(CHECKS))
+        task = progress.add_task(f"{host}:{port}", total=len(checks_of(bench)))
         return asyncio.run(conform(bench, tell=lambda _: progress.advance(task)))
 
 

@@ -51,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     headend_metrics_port: int = 0
     sessions_at_once: int = 200
     push_address: str = ""
+    models_dir: str = ""
     session_idle_s: int = 1_800
     session_absolute_s: int = 43_200
     sign_in_failures: int = 5
@@ -112,6 +113,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def feed_address(self) -> str:
         """The ZeroMQ address at which the control room listens and head-ends publish."""
         return self.feed or f"ipc://{self.data_path / 'feed'}"
+
+    @property
+    def models_path(self) -> Path | None:
+        """The folder of own meter models, absolute; None for those of the package alone."""
+        return Path(self.models_dir).expanduser().absolute() if self.models_dir else None
 
     @property
     def master_key_path(self) -> Path:
@@ -205,6 +211,7 @@ def effective(settings: Settings) -> dict[str, Any]:
     shown["database_url"] = _without_password(settings.records_url)
     shown["feed"] = settings.feed_address
     shown["data_dir"] = str(settings.data_path)
+    shown["models_dir"] = str(settings.models_path or "")
     shown["master_key_file"] = str(settings.master_key_path)
     result: dict[str, Any] = shown
     return result
