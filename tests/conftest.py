@@ -74,3 +74,13 @@ def records_url(dialect: str, tmp_path: Path, schema_template: str) -> Iterator[
         return
     with _database(schema_template) as name:
         yield _url(name)
+
+
+@pytest.fixture
+def another_url(dialect: str, tmp_path: Path, schema_template: str) -> Iterator[str]:
+    """A second database of the same kind."""
+    if dialect == "sqlite":
+        yield f"sqlite:///{tmp_path / 'another' / 'records.db'}"
+        return
+    with _database(schema_template) as name:
+        yield _url(name)

@@ -1,6 +1,6 @@
 """A head-end process to be killed: the town's clock, the records of a folder, and a line for each landed batch.
 
-``python killed_headend.py FOLDER``; the line is written only after the store has acknowledged the batch.
+``python killed_headend.py FOLDER [URL]``; the line is written only after the store has acknowledged the batch.
 """
 
 import asyncio
@@ -45,5 +45,5 @@ if __name__ == "__main__":
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     folder = Path(sys.argv[1])
     town = TownClock.open(folder / "clock")
-    with Records(None, folder, now=town.now) as kept:
+    with Records(sys.argv[2] if sys.argv[2:] else None, folder, now=town.now) as kept:
         uvloop.run(serve(kept, town))
