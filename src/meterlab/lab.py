@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bijlighar.dlms.models import load_model
 from meterlab import identity, scenes
+from meterlab.city import HOMES, city
 from meterlab.conduct import WELL_BEHAVED, Conduct
 from meterlab.demand import Demand
 from meterlab.interruptions import Interruptions
@@ -63,11 +64,14 @@ class Lab:
 
     def prepare(self, now_s: float) -> None:
         """Make the registers of the last 35 days ready for all meters; once a day is enough."""
-        self.objects.source.registers.prepare(now_s, HISTORY_DAYS)
+        registers = self.objects.source.registers
+        registers.prepare(now_s, HISTORY_DAYS)
+        if registers.flow is not None:
+            registers.flow.prepare(now_s)
 
 
 def town_named(name: str, seed: int, consumers: int | None, makes: Sequence[Share] = ()) -> Town:
-    """The town of a name: ``trial`` with its 11 homes, any other number of homes as a mohalla.
+    """The town of a name: ``trial`` with its 11 homes (with any other number it is a mohalla), mohalla or city.
 
     Raises UnknownTown, and WrongShare for makes that cannot be dealt.
     """
@@ -75,11 +79,13 @@ def town_named(name: str, seed: int, consumers: int | None, makes: Sequence[Shar
 
 
 def _town_named(name: str, seed: int, consumers: int | None) -> Town:
-    if name not in ("trial", "mohalla"):
-        raise UnknownTown(f"there is no town {name!r}; known are trial and mohalla")
+    if name not in ("trial", "mohalla", "city"):
+        raise UnknownTown(f"there is no town {name!r}; known are trial, mohalla and city")
     if name == "trial" and consumers in (None, len(FLATS)):
         return trial(seed)
     try:
+        if name == "city":
+            return city(seed, HOMES if consumers is None else consumers)
         return mohalla(seed, 2000 if consumers is None else consumers)
     except ValueError as fault:
         raise UnknownTown(str(fault)) from None

@@ -48,6 +48,9 @@ _TABLES_KEPT = 4
 _MOST_HOMES_KEPT_WHOLE = 50_000
 """A month of midnights costs 128 octets a home. Beyond that, midnights of older days are found when asked for."""
 
+FEEDER_LOSS_PERMILLE = 20
+"""What transformers and the 11 kV line lose between the low-voltage side and the substation (2 %, assumed)."""
+
 _VA_BITS = 10
 _QUARTER_S = SLOT_S // 2
 _QUARTERS_AN_HOUR = 3600 // _QUARTER_S
@@ -71,6 +74,9 @@ class PowerFlow(Protocol):
 
     def voltage_mv(self, meter: int, phase: int, instants_s: NDArray[np.int64]) -> NDArray[np.float64]:
         """Mean voltage of the half hours that hold instants not before then, ``float64[instant]``."""
+
+    def prepare(self, now_s: float) -> None:
+        """Make ready what will be asked for next; once a day is enough."""
 
 
 class Registers:
@@ -142,19 +148,27 @@ class Registers:
         """Energy measured since installation, ``int64[instant]`` in Wh."""
         if self.town.is_consumer(meter):
             return np.asarray(self.homes_wh(np.asarray([meter]), instants_s)[0])
-        return self._with_losses(meter, instants_s, self._drawn_below)
+        return self._above_homes(meter, instants_s, self._drawn_below)
 
     def phases_wh(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """The same by phase, ``int64[3, instant]``; losses and three-phase homes are shared alike."""
         if self.town.is_consumer(meter):
             return self._by_phase(np.asarray([meter]), instants_s, really=False)
-        return self._with_losses(meter, instants_s, self._phases_below)
+        return self._above_homes(meter, instants_s, self._phases_below)
 
-    def _drawn_below(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.asarray(self.homes_wh(self._homes_below(meter), instants_s, really=True).sum(axis=0))
+    def _drawn_below(self, transformer: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.asarray(self.homes_wh(self.town.homes_of(transformer), instants_s, really=True).sum(axis=0))
 
-    def _phases_below(self, meter: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
-        return self._by_phase(self._homes_below(meter), instants_s, really=True)
+    def _phases_below(self, transformer: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        return self._by_phase(self.town.homes_of(transformer), instants_s, really=True)
+
+    def _above_homes(self, meter: int, instants_s: NDArray[np.int64], below: _Energy) -> NDArray[np.int64]:
+        """Through the meter of a transformer; a feeder's has all its transformers and the losses on the way."""
+        feeder = self.town.feeder_of(meter)
+        if feeder is None:
+            return self._with_losses(int(self.town.transformer[meter]), instants_s, below)
+        through = [self._with_losses(t, instants_s, below) for t in self.town.transformers_of(feeder)]
+        return np.asarray(np.sum(through, axis=0) * (1000 + FEEDER_LOSS_PERMILLE) // 1000)
 
     def _by_phase(
         self, homes: NDArray[np.int64], instants_s: NDArray[np.int64], *, really: bool
@@ -180,16 +194,13 @@ class Registers:
             power[..., (begin <= instants_s) & (instants_s < end)] = 0
         return power
 
-    def _homes_below(self, meter: int) -> NDArray[np.int64]:
-        return self.town.homes_of(int(self.town.transformer[meter]))
-
-    def _with_losses(self, meter: int, instants_s: NDArray[np.int64], below: _Energy) -> NDArray[np.int64]:
+    def _with_losses(self, transformer: int, instants_s: NDArray[np.int64], below: _Energy) -> NDArray[np.int64]:
         """What homes below a transformer drew, and the lines' losses: the town's share, or by the flow."""
         if self.flow is None:
-            return self._share_of_losses(below(meter, instants_s))
-        drawn = below(meter, np.append(instants_s, self.flow.since_s))
+            return self._share_of_losses(below(transformer, instants_s))
+        drawn = below(transformer, np.append(instants_s, self.flow.since_s))
         at_since = drawn[..., -1:]
-        lost = self.flow.loss_wh(int(self.town.transformer[meter]), instants_s)
+        lost = self.flow.loss_wh(transformer, instants_s)
         if drawn.ndim > 1:  # the phases share it
             lost = np.stack([(lost + phase) // THREE_PHASES for phase in range(THREE_PHASES)])
         flowed = drawn[..., :-1] + self._share_of_losses(at_since) - at_since + lost

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from meterlab.power import circumstances
 from meterlab.power.feeder_day import FeederDay
 from meterlab.town import Town
 
@@ -50,9 +51,28 @@ class FlowStore:
     def __init__(self, directory: Path, town: Town) -> None:
         self._directory = directory / f"{town.name}-{fingerprint(town)}"
 
+    def since(self, day: int) -> int:
+        """The first day of the flow: that of an earlier run that began no later than ``day``, else ``day``.
+
+        Registers of transformers go on from it, so it must not move with every start.
+        """
+        path = self._directory / "since"
+        try:
+            known = int(path.read_text())
+        except (FileNotFoundError, ValueError):
+            known = day + 1
+        if known <= day:
+            return known
+        self._write(path, str(day).encode())
+        return day
+
     def path(self, feeder: int, day: int, key: str) -> Path:
         """Where a feeder-day is kept."""
         return self._directory / date.fromordinal(day + _EPOCH_DAY).isoformat() / f"{feeder:04}-{key}.flow"
+
+    def holds(self, feeder: int, day: int, text: str) -> bool:
+        """Whether there is a file for a feeder-day with circumstances as JSON, be it whole or not."""
+        return self.path(feeder, day, circumstances.key(text)).exists()
 
     def load(self, feeder: int, day: int, key: str) -> FeederDay | None:
         """What is kept, or None where there is nothing or nothing whole."""
@@ -67,11 +87,13 @@ class FlowStore:
 
     def save(self, feeder: int, day: int, key: str, flowed: FeederDay) -> None:
         """Keep a feeder-day; of two who write the same, one stays, and both wrote the same."""
-        path = self.path(feeder, day, key)
-        path.parent.mkdir(parents=True, exist_ok=True)
         content = io.BytesIO()
         np.savez(content, **{part.name: getattr(flowed, part.name) for part in fields(FeederDay)})
         octets = content.getvalue()
+        self._write(self.path(feeder, day, key), hashlib.sha256(octets).digest() + octets)
+
+    def _write(self, path: Path, content: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f"{path.name}.{os.getpid()}")
-        beside.write_bytes(hashlib.sha256(octets).digest() + octets)
+        beside.write_bytes(content)
         beside.replace(path)

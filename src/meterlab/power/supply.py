@@ -32,15 +32,19 @@ SETTLES_S = 60
 
 _MV_A_CV = 10.0
 
-Ask = Callable[[int, int, str], None]
-"""Feeder, day and circumstances as JSON, for the process of the flow."""
+Ask = Callable[[int, int, str], bool]
+"""Feeder, day and circumstances as JSON, for the process of the flow; whether it will make the day."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Edition:
-    """A feeder-day, valid from ``from_s``; ``carry_wh`` int64[transformer] is added to its losses."""
+    """A feeder-day, valid from ``from_s``; ``carry_wh`` int64[transformer] is added to its losses.
+
+    ``read``: how much of the journal was known when it was made.
+    """
 
     from_s: int
+    read: int
     key: str
     day: FeederDay
     carry_wh: NDArray[np.int64]
@@ -67,7 +71,9 @@ class Supply:
         self._lost_before: dict[tuple[int, int], NDArray[np.int64]] = {}
         self._asked: set[tuple[int, int, str]] = set()
         self._read = len(interruptions.journal)
-        self._moved_s: dict[int, int] = {}
+        self._moved: dict[
+            int, tuple[int, int]
+        ] = {}  # feeder to its last change and how much of the journal that is
         self._looked_at: dict[int, int] = {}  # feeder to the first day that was not looked at for short homes
         self._short: dict[int, dict[int, FeederDay]] = {}
 
@@ -181,51 +187,80 @@ class Supply:
             editions = self._kept[feeder, day] = [self._first(feeder, day)]
             self._forget()
         self._kept.move_to_end((feeder, day))
-        moved_s = self._moved_s.get(feeder, 0)
+        moved_s, entry = self._moved.get(feeder, (0, 0))
         newest = editions[-1]
-        settled = moved_s - newest.from_s >= SETTLES_S or until_s - newest.from_s >= SETTLES_S
-        if newest.from_s < moved_s < midnight_s(day + 1) and moved_s >= midnight_s(day) and settled:
+        if newest.read >= entry or moved_s >= midnight_s(day + 1):
+            return editions
+        if moved_s <= midnight_s(day):
+            editions[:] = [self._first(feeder, day)]
+            self._forget_sums(feeder, day)
+        elif max(moved_s, until_s) - newest.from_s >= SETTLES_S:
             self._renew(feeder, day, moved_s, editions)
         return editions
 
     def _read_journal(self) -> None:
         journal = self._interruptions.journal
-        for change in journal[self._read :]:
+        for entry in range(self._read, len(journal)):
+            change = journal[entry]
             transformer = change.transformer
             if transformer is None:
                 transformer = int(self._town.transformer[change.meter])
             feeder = int(self._town.feeder[transformer])
-            self._moved_s[feeder] = max(self._moved_s.get(feeder, 0), change.at_s)
+            moved_s, _ = self._moved.get(feeder, (0, 0))
+            self._moved[feeder] = max(moved_s, change.at_s), entry + 1
         self._read = len(journal)
 
+    def _forget_sums(self, feeder: int, day: int) -> None:
+        """Sums of losses over a day that is now another."""
+        for later in [key for key in self._lost_before if key[0] == feeder and key[1] > day]:
+            del self._lost_before[later]
+
     def _first(self, feeder: int, day: int) -> _Edition:
-        text = circumstances.to_json(circumstances.of_day(self._town, self._interruptions, feeder, day))
+        _, _, text = self.wanted(feeder, day)
         flowed = self._stored(feeder, day, text) or self._made(feeder, day, text)
         self._note_short(feeder, day, flowed)
         nothing = np.zeros(len(flowed.line_loss_wh), np.int64)
-        return _Edition(from_s=midnight_s(day) - 1, key=circumstances.key(text), day=flowed, carry_wh=nothing)
+        key = circumstances.key(text)
+        return _Edition(from_s=midnight_s(day) - 1, read=self._read, key=key, day=flowed, carry_wh=nothing)
 
     def _renew(self, feeder: int, day: int, moved_s: int, editions: list[_Edition]) -> None:
-        text = circumstances.to_json(circumstances.of_day(self._town, self._interruptions, feeder, day))
+        _, _, text = self.wanted(feeder, day)
         key = circumstances.key(text)
         if key == editions[-1].key:
+            editions[-1] = replace(editions[-1], read=self._read)
             return
         flowed = self._stored(feeder, day, text)
-        if flowed is None and self._ask is not None:
-            if (feeder, day, key) not in self._asked:
-                self._asked.add((feeder, day, key))
-                self._ask(feeder, day, text)
+        if flowed is None and self._will_come(feeder, day, text):
             return
         slot = (moved_s - midnight_s(day)) // SLOT_S
         flowed = _with_slot_of(editions[-1].day, flowed or self._made(feeder, day, text), slot)
         self._note_short(feeder, day, flowed)
         at = np.asarray([moved_s])
         places = range(len(flowed.line_loss_wh))
-        fresh = _Edition(from_s=moved_s, key=key, day=flowed, carry_wh=np.zeros(len(places), np.int64))
+        none = np.zeros(len(places), np.int64)
+        fresh = _Edition(from_s=moved_s, read=self._read, key=key, day=flowed, carry_wh=none)
         carry = [_lost(editions[-1], place, at) - _lost(fresh, place, at) for place in places]
-        editions.append(_Edition(from_s=moved_s, key=key, day=flowed, carry_wh=np.concatenate(carry)))
-        for later in [key for key in self._lost_before if key[0] == feeder and key[1] > day]:
-            del self._lost_before[later]
+        editions.append(replace(fresh, carry_wh=np.concatenate(carry)))
+        self._forget_sums(feeder, day)
+
+    def _will_come(self, feeder: int, day: int, text: str) -> bool:
+        """Whether the flow's process makes this day; it is asked once."""
+        asked = (feeder, day, circumstances.key(text))
+        if self._ask is None or (asked not in self._asked and not self._ask(feeder, day, text)):
+            return False
+        self._asked.add(asked)
+        return True
+
+    def wanted(self, feeder: int, day: int) -> tuple[int, int, str]:
+        """A day as the flow's process is asked for it: feeder, day, circumstances."""
+        text = circumstances.to_json(circumstances.of_day(self._town, self._interruptions, feeder, day))
+        return feeder, day, text
+
+    def prepare(self, now_s: float) -> None:
+        """Have the days of today and tomorrow made ahead; once a day is enough."""
+        for day in (day_of(now_s), day_of(now_s) + 1):
+            for feeder in range(len(self._town.feeders)):
+                self._will_come(*self.wanted(feeder, day))
 
     def _note_short(self, feeder: int, day: int, flowed: FeederDay) -> None:
         if len(flowed.short_home):
