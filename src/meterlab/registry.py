@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from bijlighar.cim.network import UsagePointKind
 from bijlighar.dlms.models import load_model
 from meterlab import identity, trial
@@ -37,6 +39,7 @@ HEADERS = {
 _PHASES = ("R", "Y", "B", "RYB")
 _DEGREES_APART = 0.004  # between neighbouring transformers, about 400 m
 _TRANSFORMERS_A_ROW = 50
+_KEYS_AT_ONCE = 8192  # half a megabyte
 
 
 def rows(town: Town, table: str, port: int) -> Iterator[Row]:
@@ -50,10 +53,10 @@ def rows(town: Town, table: str, port: int) -> Iterator[Row]:
     if table == "transformers":
         return (_transformer(town, number) for number in range(town.transformers))
     if table == "usage_points":
-        return (_usage_point(town, meter) for meter in range(len(town)))
+        return _usage_points(town)
     if table == "meters":
-        return (_meter(town, meter, port) for meter in range(len(town)))
-    return {"keys": (_keys(town, meter) for meter in range(len(town)))}[table]
+        return _meters(town, port)
+    return {"keys": _keys(town)}[table]
 
 
 def transformer_code(town: Town, number: int) -> str:
@@ -63,13 +66,18 @@ def transformer_code(town: Town, number: int) -> str:
 
 def usage_point_code(town: Town, meter: int) -> str:
     """The code of the place that a meter measures."""
+    feeder = town.feeder_of(meter)
+    if feeder is not None:
+        return "UP-" + town.feeders[feeder].code
     if not town.is_consumer(meter):
         return "UP-" + transformer_code(town, int(town.transformer[meter]))
     return f"SHA-{trial.FLATS[meter]}" if town.name == "trial" else f"UP-{meter + 1:07}"
 
 
 def group(town: Town, meter: int) -> str:
-    """The tower that carries a meter: one for each substation."""
+    """The tower that carries a meter; without towers of its own a town has one for each substation."""
+    if town.tower is not None:
+        return f"tower-{int(town.tower[meter]) + 1:04}"
     feeder = town.feeders[int(town.feeder[int(town.transformer[meter])])]
     return f"tower-{feeder.substation}"
 
@@ -86,56 +94,66 @@ def _transformer(town: Town, number: int) -> Row:
     return (code, name, feeder, int(town.rating_kva[number]), *_place(number))
 
 
-def _usage_point(town: Town, meter: int) -> Row:
-    transformer = int(town.transformer[meter])
-    if not town.is_consumer(meter):
-        kind, name, address = (
-            UsagePointKind.TRANSFORMER,
-            f"{transformer_code(town, transformer)} meter",
-            trial.PLACE,
+def _usage_points(town: Town) -> Iterator[Row]:
+    """Homes hang where the utility's records say, which is not always where they are."""
+    codes = [transformer_code(town, number) for number in range(town.transformers)]
+    places = [_place(number) for number in range(town.transformers)]
+    phases = [_PHASES[phase] for phase in town.phase.tolist()]
+    loads = town.sanctioned_w.tolist()
+    really = town.transformer.tolist()
+    told = really if town.mapped is None else town.mapped.tolist()
+    for home in range(town.consumers):
+        name, address = _home(town, home)
+        code = usage_point_code(town, home)
+        where = codes[told[home]], phases[home], loads[home], address, *places[really[home]]
+        yield (code, UsagePointKind.CONSUMER.value, name, *where)
+    for meter in range(town.consumers, len(town)):
+        feeder = town.feeder_of(meter)
+        kind = UsagePointKind.TRANSFORMER if feeder is None else UsagePointKind.FEEDER
+        at = really[meter] if feeder is None else town.transformers_of(feeder)[0]
+        name = f"{codes[at] if feeder is None else town.feeders[feeder].code} meter"
+        where = codes[at], phases[meter], loads[meter], trial.PLACE, *places[at]
+        yield (usage_point_code(town, meter), kind.value, name, *where)
+
+
+def _home(town: Town, home: int) -> tuple[str, str]:
+    """Name and address."""
+    if town.name == "trial":
+        flat = trial.FLATS[home]
+        return f"Flat {flat}", f"Flat {flat}, {trial.BUILDING}, {trial.PLACE}"
+    return f"Home {home + 1}", f"House {home + 1}, {trial.PLACE}"
+
+
+def _meters(town: Town, port: int) -> Iterator[Row]:
+    categories = {name: load_model(name).category for name in town.models}
+    for meter in range(len(town)):
+        model = town.model_name(meter)
+        yield (
+            identity.serial(town.seed, meter),
+            identity.system_title(town.seed, meter).hex(),
+            categories[model],
+            model,
+            usage_point_code(town, meter),
+            town.host(meter),
+            port,
+            group(town, meter),
+            identity.MAKER,
         )
-    elif town.name == "trial":
-        kind, flat = UsagePointKind.CONSUMER, trial.FLATS[meter]
-        name, address = f"Flat {flat}", f"Flat {flat}, {trial.BUILDING}, {trial.PLACE}"
-    else:
-        kind, name = UsagePointKind.CONSUMER, f"Home {meter + 1}"
-        address = f"House {meter + 1}, {trial.PLACE}"
-    return (
-        usage_point_code(town, meter),
-        kind.value,
-        name,
-        transformer_code(town, transformer),
-        _PHASES[int(town.phase[meter])],
-        int(town.sanctioned_w[meter]),
-        address,
-        *_place(transformer),
-    )
 
 
-def _meter(town: Town, meter: int, port: int) -> Row:
-    return (
-        identity.serial(town.seed, meter),
-        identity.system_title(town.seed, meter).hex(),
-        load_model(town.model_name(meter)).category,
-        town.model_name(meter),
-        usage_point_code(town, meter),
-        town.host(meter),
-        port,
-        group(town, meter),
-        identity.MAKER,
-    )
-
-
-def _keys(town: Town, meter: int) -> Row:
-    keys = identity.keys(town.seed, meter)
-    return (
-        identity.serial(town.seed, meter),
-        keys.encryption.hex(),
-        keys.authentication.hex(),
-        keys.reader_secret.decode(),
-        keys.setting_secret.hex(),
-        keys.master.hex(),
-    )
+def _keys(town: Town) -> Iterator[Row]:
+    for first in range(0, len(town), _KEYS_AT_ONCE):
+        meters = range(first, min(first + _KEYS_AT_ONCE, len(town)))
+        for meter, row in zip(meters, identity.key_columns(town.seed, np.asarray(meters)), strict=True):
+            keys = identity.keys_in(row)
+            yield (
+                identity.serial(town.seed, meter),
+                keys.encryption.hex(),
+                keys.authentication.hex(),
+                keys.reader_secret.decode(),
+                keys.setting_secret.hex(),
+                keys.master.hex(),
+            )
 
 
 def write(town: Town, directory: Path, port: int) -> None:

@@ -1,7 +1,7 @@
-"""A town as numpy columns: consumers first, then transformer meters; nothing here is an object per meter.
+"""A town as numpy columns: consumers first, then transformer meters, then feeder meters; no object per meter.
 
-Meter *i* counts from 0. Meters below ``consumers`` are homes on one phase; the others stand at the transformers,
-in their order. Everything follows from the seed. Assumed shares and sizes are those of a city of Uttar Pradesh.
+Meter *i* counts from 0. Meters below ``consumers`` are homes; the others stand at transformers and at the heads of
+feeders, in their order. Everything follows from the seed. Shares and sizes are those of a city of Uttar Pradesh.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from meterlab import draws, load
 
 CONSUMER_MODEL = "is15959-d1"
 TRANSFORMER_MODEL = "is15959-d4-transformer"
+FEEDER_MODEL = "is15959-d4-feeder"
 MODELS = (CONSUMER_MODEL, TRANSFORMER_MODEL)
 """Models of a town that was told no others."""
 
@@ -33,12 +34,15 @@ LOSS_PERMILLE = 28
 """What the low-voltage lines lose between transformer and homes (2.8 %)."""
 
 TRANSFORMER_KVA = (25, 63, 100, 250, 400)
-_TRANSFORMER_SHARE = (0.08, 0.17, 0.25, 0.32, 0.18)
-_CONSUMERS_OF_KVA = (14, 38, 65, 150, 250)
+TRANSFORMER_SHARE = (0.08, 0.17, 0.25, 0.32, 0.18)
+CONSUMERS_OF_KVA = (14, 38, 65, 150, 250)
 TRANSFORMERS_A_FEEDER = 12
 FEEDERS_A_SUBSTATION = 8
-_CONSUMER_SPREAD_LOG_SD = 0.4
-_FEEDER_LIMIT_A = 200
+CONSUMER_SPREAD_LOG_SD = 0.4
+FEEDER_LIMIT_A = 200
+_FEEDER_W = 3_000_000
+"""200 A at 11 kV and a power factor of 0.8."""
+
 _DROP_MV_PER_A = (80, 350)
 _MEAN_LOAD_FACTOR = 5.5  # sanctioned load over yearly mean load
 
@@ -47,7 +51,8 @@ _MEAN_LOAD_FACTOR = 5.5  # sanctioned load over yearly mean load
 class Town:
     """Columns by meter unless said otherwise.
 
-    transformer   int32[meter]        index of the transformer it hangs on (or stands at)
+    transformer   int32[meter]        index of the transformer it hangs on (or stands at); the meter of feeder n
+                                      stands at ``transformers + n``
     phase         uint8[meter]        0 R, 1 Y, 2 B, 3 all three
     mean_wh_day   float64[consumer]   yearly mean energy of a day
     va_per_1024_w int64[meter]        apparent over active energy in 1/1024: one power factor a meter
@@ -56,6 +61,9 @@ class Town:
     rating_kva    int32[transformer]
     feeder        int32[transformer]  index into ``feeders``
     model         uint8[meter]        index into ``models``; None: homes have the first, transformers the second
+    mapped        int32[consumer]     the transformer that the utility's records name; None: the right one
+    tower         uint16[meter]       the tower that carries it; None: one for each substation
+    feeder_meters                     how many of the last meters stand at feeders: all of them, or none
     """
 
     name: str
@@ -75,6 +83,9 @@ class Town:
     loss_permille: int = LOSS_PERMILLE
     models: tuple[str, ...] = MODELS
     model: NDArray[np.uint8] | None = None
+    mapped: NDArray[np.int32] | None = None
+    tower: NDArray[np.uint16] | None = None
+    feeder_meters: int = 0
     consumers_by_transformer: NDArray[np.int32] = field(init=False)
     transformer_bounds: NDArray[np.int64] = field(init=False)
 
@@ -93,9 +104,24 @@ class Town:
         """How many transformers there are."""
         return len(self.rating_kva)
 
+    @property
+    def transformer_meters(self) -> int:
+        """How many meters stand at transformers; a city has transformers without one."""
+        return len(self) - self.consumers - self.feeder_meters
+
     def is_consumer(self, meter: int) -> bool:
-        """True for a home, False for a transformer meter."""
+        """True for a home, False for the meter of a transformer or a feeder."""
         return meter < self.consumers
+
+    def feeder_of(self, meter: int) -> int | None:
+        """The feeder at whose head a meter stands, or None."""
+        head = int(self.transformer[meter]) - self.transformers
+        return head if head >= 0 else None
+
+    def transformers_of(self, feeder: int) -> range:
+        """The transformers of a feeder, which are neighbours."""
+        first, last = np.searchsorted(self.feeder, [feeder, feeder + 1]).tolist()
+        return range(first, last)
 
     def model_name(self, meter: int) -> str:
         """The name of the meter's model file."""
@@ -105,7 +131,11 @@ class Town:
 
     def homes_of(self, transformer: int) -> NDArray[np.int64]:
         """The consumer meters of a transformer, ``int64[home]``."""
-        begin, end = self.transformer_bounds[transformer : transformer + 2]
+        return self.homes_of_all(range(transformer, transformer + 1))
+
+    def homes_of_all(self, transformers: range) -> NDArray[np.int64]:
+        """The consumer meters of neighbouring transformers, ``int64[home]``."""
+        begin, end = self.transformer_bounds[[transformers.start, transformers.stop]]
         return self.consumers_by_transformer[begin:end].astype(np.int64)
 
     def host(self, meter: int) -> str:
@@ -120,7 +150,10 @@ class Town:
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """What hangs where, before columns are drawn: ``homes`` consumers of each transformer, in order."""
+    """What hangs where, before columns are drawn: ``homes`` consumers of each transformer, in order.
+
+    ``metered`` the transformers with a meter, None = all; ``feeder_meters`` whether feeders have one.
+    """
 
     homes: NDArray[np.int64]
     rating_kva: NDArray[np.int32]
@@ -128,12 +161,16 @@ class Places:
     divisions: tuple[Division, ...]
     substations: tuple[Substation, ...]
     feeders: tuple[Feeder, ...]
+    metered: NDArray[np.int32] | None = None
+    feeder_meters: bool = False
 
 
 def town_of(name: str, seed: int, places: Places) -> Town:
     """Draw the columns of a town whose places are given."""
     consumers, transformers = int(places.homes.sum()), len(places.homes)
-    meters = np.arange(consumers + transformers)
+    metered = np.arange(transformers) if places.metered is None else places.metered
+    heads = transformers + np.arange(len(places.feeders) * places.feeder_meters)
+    meters = np.arange(consumers + len(metered) + len(heads))
     mean = load.mean_wh_day(seed, meters[:consumers])
     power_factor = 0.86 + 0.12 * draws.uniform(seed, "power-factor", meters)
     phase = (draws.bits(seed, "phase", meters) % 3).astype(np.uint8)
@@ -145,19 +182,22 @@ def town_of(name: str, seed: int, places: Places) -> Town:
         name=name,
         seed=seed,
         consumers=consumers,
-        transformer=np.concatenate(
-            [np.repeat(np.arange(transformers), places.homes), np.arange(transformers)]
-        ).astype(np.int32),
+        transformer=np.concatenate([np.repeat(np.arange(transformers), places.homes), metered, heads]).astype(
+            np.int32
+        ),
         phase=phase,
         mean_wh_day=mean,
         va_per_1024_w=np.rint(1024 / power_factor).astype(np.int64),
-        sanctioned_w=np.concatenate([sanctioned, 800 * places.rating_kva]).astype(np.int32),
+        sanctioned_w=np.concatenate(
+            [sanctioned, 800 * places.rating_kva[metered], np.full(len(heads), _FEEDER_W)]
+        ).astype(np.int32),
         drop_mv_per_a=drop,
         rating_kva=places.rating_kva,
         feeder=places.feeder,
         divisions=places.divisions,
         substations=places.substations,
         feeders=places.feeders,
+        feeder_meters=len(heads),
     )
 
 
@@ -166,13 +206,13 @@ def _transformer_sizes(seed: int, consumers: int) -> tuple[NDArray[np.int64], ND
     homes: list[int] = []
     ratings: list[int] = []
     left = consumers
-    shares = np.cumsum(_TRANSFORMER_SHARE)
+    shares = np.cumsum(TRANSFORMER_SHARE)
     while left > 0:
         number = len(homes)
         size = int(np.searchsorted(shares, draws.uniform(seed, "size", number)[0]))
         size = min(size, len(TRANSFORMER_KVA) - 1)
-        spread = np.exp(_CONSUMER_SPREAD_LOG_SD * draws.normal(seed, "spread", number)[0])
-        homes.append(min(left, max(1, round(_CONSUMERS_OF_KVA[size] * spread))))
+        spread = np.exp(CONSUMER_SPREAD_LOG_SD * draws.normal(seed, "spread", number)[0])
+        homes.append(min(left, max(1, round(CONSUMERS_OF_KVA[size] * spread))))
         ratings.append(TRANSFORMER_KVA[size])
         left -= homes[-1]
     return np.asarray(homes, np.int64), np.asarray(ratings, np.int32)
@@ -206,7 +246,7 @@ def mohalla(seed: int, consumers: int) -> Town:
                     code=f"FD-{n + 1:04}",
                     name=f"11 kV feeder {n + 1}",
                     substation=f"SS-{n // FEEDERS_A_SUBSTATION + 1:03}",
-                    limit_a=_FEEDER_LIMIT_A,
+                    limit_a=FEEDER_LIMIT_A,
                 )
                 for n in range(feeders)
             ),

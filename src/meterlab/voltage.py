@@ -18,6 +18,9 @@ from meterlab.registers import PowerFlow
 from meterlab.town import Town
 
 NOMINAL_MV = 231_000
+FEEDER_MV = 6_351_000
+"""11 kV between phases, as a feeder's meter tells it: one phase to earth, primary."""
+
 _WANDER_MV = 3_400
 _MOST_WANDER_MV = 12_000
 _SAG_MV = 40_000
@@ -64,6 +67,9 @@ def voltage_mv(
 ) -> NDArray[np.int64]:
     """Mean voltage of the half hours that hold the instants, ``int64[instant]``; instants ascend."""
     transformer = int(town.transformer[meter])
+    if town.feeder_of(meter) is not None:
+        level = _level_mv(town.seed, transformer, phase, instants_s.tobytes())
+        return np.asarray(np.rint(level * (FEEDER_MV / NOMINAL_MV)), np.int64)
     if flow is None or not len(instants_s) or instants_s[-1] < flow.since_s:
         level = _level_mv(town.seed, transformer, phase, instants_s.tobytes())
         dropped = level - town.drop_mv_per_a[meter] / 1000 * current_ma
