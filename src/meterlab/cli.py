@@ -52,8 +52,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-TownOption = Annotated[str, typer.Option("--town", help="trial (11 homes) or mohalla.")]
-MetersOption = Annotated[int | None, typer.Option("--meters", help="Consumer meters; default 11, or 2000.")]
+TownOption = Annotated[str, typer.Option("--town", help="trial (11 homes), mohalla or city.")]
+MetersOption = Annotated[int | None, typer.Option("--meters", help="Consumer meters; default 11, 2000 or 300000.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Everything about the town follows from it.")]
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65_535, help="TCP port; 0 = any free one.")]
 ClockOption = Annotated[Path | None, typer.Option("--clock", help="Clock file that a demo shares.")]
@@ -164,7 +164,7 @@ def serve_command(
     def ready(bound: int) -> None:
         _write_files(lab.town, bound, keys_out, registry_out)
         typer.echo(
-            f"meterlab: ready: {lab.town.consumers} consumer and {lab.town.transformers} transformer meters"
+            f"meterlab: ready: {_numbers(lab.town)} meters"
             f" of town {lab.town.name}, seed {seed}, {lab.town.host(0)} to {lab.town.host(len(lab.town) - 1)}"
             f" port {bound}"
         )
@@ -181,6 +181,12 @@ def serve_command(
             await asyncio.gather(pushing, return_exceptions=True)
 
     uvloop.run(run())
+
+
+def _numbers(town: Town) -> str:
+    feeders = f" and {town.feeder_meters} feeder" if town.feeder_meters else ""
+    between = "," if feeders else " and"
+    return f"{town.consumers} consumer{between} {town.transformer_meters} transformer{feeders}"
 
 
 def _address(text: str) -> tuple[str, int]:
