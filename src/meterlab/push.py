@@ -14,10 +14,11 @@ from typing import Final
 import numpy as np
 
 from bijlighar.dlms.axdr import Tag, encode_length
+from bijlighar.dlms.general_block import stream
 from bijlighar.dlms.model import ModelPush
 from bijlighar.dlms.notification import DataNotification, encode_notification, seal_push
 from bijlighar.dlms.security import SecurityMaterial
-from bijlighar.dlms.wrapper import WrapperLink
+from bijlighar.dlms.wrapper import HEADER_OCTETS, WrapperLink
 from meterlab import identity, rows
 from meterlab.lab import Lab
 from meterlab.registers import INSTALLED_S
@@ -99,6 +100,11 @@ class PushMaker:
     def framed(self, apdu: bytes) -> bytes:
         """An APDU in its wrapper frame."""
         return self._link.frame(apdu)
+
+    def in_blocks(self, frame: bytes, octets: int) -> bytes:
+        """A frame's APDU as frames of general blocks of at most ``octets``; as it is when it is not longer."""
+        apdu = frame[HEADER_OCTETS:]
+        return frame if len(apdu) <= octets else b"".join(map(self.framed, stream(apdu, octets)))
 
     @staticmethod
     def notification(body: bytes, number: int) -> DataNotification:

@@ -6,7 +6,7 @@ Delays are town time. Everything follows from the seed, the meter and the number
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -66,7 +66,14 @@ class Way:
             sent.append(Sent(delay_s=REUSED_AFTER_S, frame=self._reused(meter, body), kind="reuse"))
         if drawn[6] < self.faults.forged:
             sent.append(Sent(delay_s=0.0, frame=self.forged(meter, frame, body, number), kind="forged"))
-        return sent
+        return self._in_blocks(meter, number, sent)
+
+    def _in_blocks(self, meter: int, number: int, sent: list[Sent]) -> list[Sent]:
+        """The same in general blocks, for the share of pushes that come so."""
+        share, octets = self.faults.in_blocks, self.faults.block_octets
+        if not share or draws.uniform(self.maker.lab.town.seed, "push-blocks", meter, number) >= share:
+            return sent
+        return [replace(one, frame=self.maker.in_blocks(one.frame, octets)) for one in sent]
 
     def rest(self) -> list[Sent]:
         """Frames still held back to be overtaken."""

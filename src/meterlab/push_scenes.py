@@ -1,4 +1,4 @@
-"""Scenes of pushes: a feeder that loses supply, and senders that double, replay and forge."""
+"""Scenes of pushes: a feeder that loses supply, long pushes in blocks, senders that double, replay and forge."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from bijlighar.dlms.limits import MAX_FRAME_OCTETS, MIN_PDU_OCTETS
 from meterlab.push_shares import PushShares
 from meterlab.state import State
 from meterlab.town import Town
@@ -56,3 +57,11 @@ def push_replay(stage: PushStage, parameters: dict[str, str]) -> None:
 def push_forged(stage: PushStage, parameters: dict[str, str]) -> None:
     """Somebody pushes in the meters' names."""
     stage.push.forged = float(parameters["share"])
+
+
+def push_blocks(stage: PushStage, parameters: dict[str, str]) -> None:
+    """Long pushes come in general blocks."""
+    stage.push.in_blocks = float(parameters["share"])
+    stage.push.block_octets = int(parameters["octets"])
+    if not MIN_PDU_OCTETS <= stage.push.block_octets <= MAX_FRAME_OCTETS:
+        raise ValueError(f"blocks have {MIN_PDU_OCTETS} to {MAX_FRAME_OCTETS} octets")

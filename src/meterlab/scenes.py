@@ -287,6 +287,13 @@ _ALL = (
         reused="0.02",
     ),
     _scene("push-forged", "Somebody pushes in the meters' names.", push_scenes.push_forged, share="0.2"),
+    _scene(
+        "push-blocks",
+        "Long pushes come in general blocks.",
+        push_scenes.push_blocks,
+        share="0.5",
+        octets="128",
+    ),
 )
 
 SCENES = {scene.name: scene for scene in _ALL}

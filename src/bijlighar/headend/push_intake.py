@@ -115,6 +115,10 @@ class PushIntake:
         sender, counter, apdu, _ = entry
         self._tell(apdu, peer, reason, sender, sender.key[0], None if counter == NO_COUNTER else counter)
 
+    def refuse_blocks(self, octets: bytes, origin: Origin) -> bool:
+        """Tell that a push in blocks did not come whole; ``octets`` are how it began. False."""
+        return self._refuse(octets, origin, Reason.BROKEN_BLOCKS, title=_claimed(octets))
+
     def _take_verified(self, apdu: bytes, sender: Sender, counter: int, plain: bytes, origin: Origin) -> bool:
         judgement = sender.window.judge(counter, apdu[_FINGERPRINT])
         if judgement:

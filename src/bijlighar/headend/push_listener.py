@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from struct import Struct
@@ -17,8 +18,10 @@ from typing import Final, cast
 
 import structlog
 
+from bijlighar.dlms.general_block import GENERAL_BLOCK
 from bijlighar.dlms.wrapper import HEADER_OCTETS, WRAPPER_VERSION
 from bijlighar.headend.metrics import Metrics
+from bijlighar.headend.push_blocks import PushBlocks
 from bijlighar.headend.push_intake import PushIntake
 
 _log = structlog.get_logger("headend")
@@ -48,7 +51,7 @@ class PushLimits:
 
     ``idle_s``     a connection that has pushed is closed after so long a silence: half an hour, and some
     ``unproven_s`` one that has not pushed anything good yet
-    ``frame_s``    how long the rest of a begun frame may take
+    ``frame_s``    how long the rest of a begun frame, or of a push in blocks, may take
     """
 
     most_connections: int = 20_000
@@ -72,6 +75,8 @@ class PushListener:
         self.intake = intake
         self.metrics = metrics
         self.limits = limits
+        self.blocks = PushBlocks(intake, within_s=limits.frame_s, now=time.monotonic)
+        self.datagram_blocks = PushBlocks(intake, within_s=limits.frame_s, now=time.monotonic)
         self._full = full
         self._taken = taken
         self.connections: set[PushConnection] = set()
@@ -111,6 +116,8 @@ class PushListener:
 
     async def close(self) -> None:
         """Hear nothing any more."""
+        self.blocks.forget()
+        self.datagram_blocks.forget()
         if self._datagrams is not None:
             if not self.paused:
                 asyncio.get_running_loop().remove_reader(self._datagrams)
@@ -135,6 +142,8 @@ class PushListener:
                 swept_s = loop.time()
                 for connection in tuple(self.connections):
                     connection.sweep(swept_s)
+                for blocks in (self.blocks, self.datagram_blocks):
+                    blocks.not_heard() if self.paused else blocks.sweep()
 
     def after_reading(self) -> None:
         """Something was taken in: it will be bundled, and when the store is behind nothing more is read."""
@@ -176,9 +185,13 @@ class PushListener:
     def _take_datagram(self, octets: bytes, address: tuple[str, int]) -> None:
         """One frame, whole; nothing is kept from one datagram to the next."""
         if len(octets) > HEADER_OCTETS:
-            version, _, _, size = _unpack_header(octets)
+            version, source, destination, size = _unpack_header(octets)
             if version == WRAPPER_VERSION and size == len(octets) - HEADER_OCTETS and size <= MOST_PUSH_OCTETS:
-                self.intake.take(octets[HEADER_OCTETS:], Datagram(address))
+                if octets[HEADER_OCTETS] == GENERAL_BLOCK:
+                    apdu = octets[HEADER_OCTETS:]
+                    self.datagram_blocks.take(address, (source, destination), apdu, Datagram(address))
+                else:
+                    self.intake.take(octets[HEADER_OCTETS:], Datagram(address))
                 return
         self.metrics.push_closed("absurd-datagram")
 
@@ -233,7 +246,8 @@ class PushConnection(asyncio.Protocol):
             self.pause()
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        """The connection is over; a frame that was begun is lost, and its meter will push it again."""
+        """The connection is over; what was begun is lost, and its meter will push it again."""
+        self._listener.blocks.hung_up(self)
         if self in self._listener.connections:
             self._listener.connections.discard(self)
             self._listener.metrics.push_connections.dec()
@@ -247,16 +261,21 @@ class PushConnection(asyncio.Protocol):
             data = self._rest + data
         offset, held, good = 0, len(data), 0
         while held - offset >= HEADER_OCTETS:
-            version, _, _, size = _unpack_header(data, offset)
+            version, source, destination, size = _unpack_header(data, offset)
             if version != WRAPPER_VERSION or not 0 < size <= MOST_PUSH_OCTETS:
                 self.abort("absurd-frame")
                 break
             end = offset + HEADER_OCTETS + size
             if end > held:
                 break
-            if take(data[offset + HEADER_OCTETS : end], self):
-                good += 1
+            apdu = data[offset + HEADER_OCTETS : end]
+            if apdu[0] != GENERAL_BLOCK:
+                taken: bool | None = take(apdu, self)
             else:
+                taken = listener.blocks.take(self, (source, destination), apdu, self)
+            if taken:
+                good += 1
+            elif taken is False:
                 self._refused += 1
                 if self._refused - good >= MOST_REFUSED:
                     self.abort("refused")
@@ -265,12 +284,16 @@ class PushConnection(asyncio.Protocol):
         if good:
             self._proven = True
             self._refused = max(0, self._refused - good)
+        self._keep_rest(data, offset)
+        listener.after_reading()
+
+    def _keep_rest(self, data: bytes, offset: int) -> None:
+        """What has begun waits for its end; when it began is remembered."""
         now_s = asyncio.get_running_loop().time()
         if not self._rest or offset:
             self._begun_s = now_s
-        self._rest = data[offset:] if offset < held else b""
+        self._rest = data[offset:] if offset < len(data) else b""
         self._heard_s = now_s
-        listener.after_reading()
 
     def sweep(self, now_s: float) -> None:
         """Close when silent for too long, or in the middle of a frame."""
