@@ -1,4 +1,4 @@
-"""The command line: ``meterlab serve``, ``truth``, ``registry`` and ``scenes``."""
+"""The command line: ``meterlab serve``, ``truth``, ``flow``, ``registry`` and ``scenes``."""
 
 from __future__ import annotations
 
@@ -18,12 +18,22 @@ import uvloop
 from bijlighar.headend.clock import Clock, TornClock, TownClock
 from bijlighar.headend.model_files import ModelsNotUsable, add_models_of
 from meterlab import makes, registry, scenes, truth
+from meterlab.calendar import day_of
 from meterlab.exchange import DEFAULT_IDLE_S, DEFAULT_MOST_CONNECTIONS, Exchange
 from meterlab.framing import Framing, hdlc_of
 from meterlab.identity import serial
-from meterlab.lab import Lab, UnknownTown, build, town_named
+from meterlab.lab import FlowOf, Lab, UnknownTown, build, town_named
 from meterlab.makes import WrongShare
 from meterlab.own_clock import OwnClock
+from meterlab.physics_options import (
+    DEFAULT_PHYSICS_DAYS,
+    FlowCacheOption,
+    NoPhysics,
+    PhysicsDaysOption,
+    PhysicsOption,
+    physics_of,
+    report,
+)
 from meterlab.push import PushMaker
 from meterlab.push_faults import Way
 from meterlab.push_plan import PushPlan
@@ -99,9 +109,16 @@ def _clock(file: Path | None, start: str | None, speed: float) -> Clock:
         raise _Wrong(f"the clock file cannot be used: {fault}") from None
 
 
-def _lab(town: Town, now_s: float, texts: list[str] | None, radio: RadioKind, scale: float) -> Lab:
+def _lab(
+    town: Town,
+    now_s: float,
+    texts: list[str] | None,
+    radio: RadioKind = RadioKind.NONE,
+    scale: float = 1.0,
+    flow_of: FlowOf | None = None,
+) -> Lab:
     calls = [scenes.parse(text) for text in texts or []]
-    return build(town, now_s=now_s, calls=calls, radio=radio, radio_scale=scale)
+    return build(town, now_s=now_s, calls=calls, radio=radio, radio_scale=scale, flow_of=flow_of)
 
 
 def _town(name: str, seed: int, consumers: int | None, models: list[str] | None, models_dir: Path | None) -> Town:
@@ -144,14 +161,21 @@ def serve_command(
     ] = DEFAULT_IDLE_S,
     framing: Annotated[Framing, typer.Option(help="What carries the meters' answers.")] = Framing.WRAPPER,
     max_connections: Annotated[int, typer.Option(min=1, help="Connections at a time.")] = DEFAULT_MOST_CONNECTIONS,
+    physics: PhysicsOption = False,
+    physics_days: PhysicsDaysOption = DEFAULT_PHYSICS_DAYS,
+    flow_cache: FlowCacheOption = None,
 ) -> None:
     """Answer for every meter; the help shown to people is built above, with the scenes in it."""
+    flow = None
     try:
         chosen = _clock(clock, start, speed)
-        lab = _lab(_town(town, seed, meters, model, models_dir), chosen.now(), scene, radio, radio_scale)
+        now_s, streets = chosen.now(), _town(town, seed, meters, model, models_dir)
+        if physics:
+            flow = physics_of(flow_cache, now_s=now_s, days=physics_days, own_process=True, tell=_tell)
+        lab = _lab(streets, now_s, scene, radio, radio_scale, flow.flow_of if flow else None)
         target = None if push is None else _address(push)
         sock = listener(port)
-    except (_Wrong, UnknownTown, WrongShare, UnknownScene, PortTaken) as fault:
+    except (_Wrong, UnknownTown, WrongShare, UnknownScene, PortTaken, NoPhysics) as fault:
         raise _refuse(fault) from None
     exchange = Exchange(
         lab=lab,
@@ -181,6 +205,12 @@ def serve_command(
             await asyncio.gather(pushing, return_exceptions=True)
 
     uvloop.run(run())
+    if flow is not None:
+        flow.close()
+
+
+def _tell(text: str) -> None:
+    typer.echo(f"meterlab: {text}", err=True)
 
 
 def _numbers(town: Town) -> str:
@@ -222,25 +252,68 @@ def truth_command(
     scene: SceneOption = None,
     model: ModelOption = None,
     models_dir: ModelsDirOption = None,
+    physics: PhysicsOption = False,
+    physics_days: PhysicsDaysOption = DEFAULT_PHYSICS_DAYS,
+    flow_cache: FlowCacheOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines: the only form there is.")] = True,  # noqa: ARG001
 ) -> None:
     """Print what a meter holds, one JSON object a row, without asking it over the air.
 
-    Give the same --town, --meters, --seed, --model and --scene as `serve`. Scenes that count days or hours from
-    the start need its --start too; with --clock the rows are those up to the clock's time. What was done to the
-    running meter since (relay, clock setting) is not known here.
+    Give the same --town, --meters, --seed, --model, --scene and --physics as `serve`. Scenes that count days
+    or hours from the start need its --start too; with --clock the rows are those up to the clock's time. What was
+    done to the running meter since (relay, clock setting) is not known here.
     """
     try:
         now_s = _clock(clock, start, 1.0).now()
         start_s = now_s if start is None else _instant(start)
-        lab = _lab(_town(town, seed, meters, model, models_dir), start_s, scene, RadioKind.NONE, 1.0)
+        flow = physics_of(flow_cache, now_s=start_s, days=physics_days) if physics else None
+        streets = _town(town, seed, meters, model, models_dir)
+        lab = _lab(streets, start_s, scene, flow_of=flow.flow_of if flow else None)
         number = _meter_number(lab.town, meter)
         begin_s = INSTALLED_S if begin is None else int(_instant(begin))
         end_s = int(now_s) + 1 if end is None else int(_instant(end))
         for line in truth.lines(lab, number, _kind(kind), begin_s, end_s, now_s):
             typer.echo(line)
-    except (_Wrong, UnknownTown, WrongShare, UnknownScene) as fault:
+    except (_Wrong, UnknownTown, WrongShare, UnknownScene, NoPhysics) as fault:
         raise _refuse(fault) from None
+
+
+@app.command(name="flow")
+def flow_command(
+    day: Annotated[
+        str | None, typer.Option("--day", help="Civil day, YYYY-MM-DD; default that of the start.")
+    ] = None,
+    feeder: Annotated[list[int] | None, typer.Option("--feeder", help="Number from 0; default all.")] = None,
+    town: TownOption = "mohalla",
+    meters: MetersOption = None,
+    seed: SeedOption = 1,
+    start: StartOption = None,
+    scene: SceneOption = None,
+    model: ModelOption = None,
+    models_dir: ModelsDirOption = None,
+    flow_cache: FlowCacheOption = None,
+) -> None:
+    """Print the power flow of a day, one JSON object a transformer and feeder; solve what is not solved yet.
+
+    Energy in kWh, losses of lines against what was drawn, highest loading of a half hour, lowest pole voltage.
+    """
+    try:
+        start_s = _clock(None, start, 1.0).now()
+        number = day_of(start_s if day is None else _instant(f"{day}T12:00:00+05:30"))
+        flow = physics_of(flow_cache, now_s=start_s, days=0)
+        lab = _lab(_town(town, seed, meters, model, models_dir), start_s, scene)
+        for line in report(lab, flow, number, _feeders(lab.town, feeder)):
+            typer.echo(line)
+    except (_Wrong, UnknownTown, WrongShare, UnknownScene, NoPhysics) as fault:
+        raise _refuse(fault) from None
+
+
+def _feeders(town: Town, wanted: list[int] | None) -> list[int]:
+    known = range(len(town.feeders))
+    for feeder in wanted or ():
+        if feeder not in known:
+            raise _Wrong(f"there is no feeder {feeder}; numbers run from 0 to {len(known) - 1}")
+    return list(wanted or known)
 
 
 def _kind(text: str) -> str:
