@@ -1,4 +1,4 @@
-"""A home's half hours of one day as the octets of an answer: those of ``objects``, in a fifth of the time.
+"""A home's half hours of a day or two as the octets of an answer: those of ``objects``, in a fifth of the time.
 
 Every day all meters of a make are asked for the same range, and nearly all stand undisturbed on one phase. For
 such a range a ``Sheet`` is made once: the whole buffer with tags, stamps and what all homes share filled in. A
@@ -18,6 +18,7 @@ from bijlighar.dlms.model import Profile, Quantity, Quirk, Stamp
 from meterlab import rows
 from meterlab.calendar import DAY_S, KOLKATA_S, SLOT_S, midnight_s
 from meterlab.plans import INSTANT_TYPE, ModelPlan, exponent_of
+from meterlab.profiles import last_end_s
 from meterlab.quantities import FLOATS, MILLI, Numbers, Source, current_ma, neutral_ma, nominal_ma, signal_dbm
 from meterlab.quantities import power_factor_milli as power_factor
 from meterlab.registers import INSTALLED_S
@@ -105,9 +106,7 @@ class Sheet:
         self._source = source
         self.ends_s = ends_s
         self._first_s, self._last_s = int(ends_s[0]), int(ends_s[-1])
-        self.day = int((self._first_s - SLOT_S + KOLKATA_S) // DAY_S)
-        first = (self._first_s - midnight_s(self.day)) // SLOT_S - 1
-        self._edges = slice(first, first + len(ends_s) + 1)
+        self._pieces = _pieces(self._first_s, self._last_s)
         order = slice(None, None, -1) if plan.model.newest_first else slice(None)
         columns = [self._column(column, stamps_s[order], ends_s[order]) for column in asked.columns]
         octets = rows.buffer(columns, plan.deviation_min)
@@ -133,23 +132,46 @@ class Sheet:
             values = frequency_millihz(self._source.town, ends_s) // 10 ** (exponent_of(column) - MILLI)
         return rows.Column(kind=column.type, values=values)
 
-    def is_past(self, now_s: float, depth: int) -> bool:
-        """Whether a meter whose clock is little off holds all of it now, neither more nor less."""
-        return (
-            self._last_s <= now_s - SMALLEST_JUMP_S - SLOT_S
-            and self._first_s >= now_s + SMALLEST_JUMP_S - (depth - 1) * SLOT_S
-        )
+    def is_held(self, meter: int, now_s: float, depth: int) -> bool:
+        """Whether the meter holds all of it now, neither more nor less."""
+        if self._last_s <= now_s - SMALLEST_JUMP_S - SLOT_S:  # however its clock is off
+            newest_s = now_s + SMALLEST_JUMP_S
+        else:
+            newest_s = last_end_s(self._source.state, meter, SLOT_S, now_s)
+            if self._last_s > newest_s:
+                return False
+        return self._first_s >= newest_s - (depth - 1) * SLOT_S
 
     def octets(self, meter: int) -> bytes | None:
         """The answer of an undisturbed home, None while its day is not kept."""
-        drawn = self._source.registers.day_edges_wh(meter, self.day)
+        drawn = self._drawn_wh(meter)
         if drawn is None:
             return None
-        home = _Home(self._source, meter, self.ends_s, drawn[self._edges])
+        home = _Home(self._source, meter, self.ends_s, drawn)
         for cells, read in self._fill:
             cells[...] = read(home)
         kept = self._octets if self._kept is None else self._octets[self._kept]
         return kept.tobytes()
+
+    def _drawn_wh(self, meter: int) -> Numbers | None:
+        """Energy since installation at the edges of the half hours."""
+        parts = []
+        for day, edges in self._pieces:
+            drawn = self._source.registers.day_edges_wh(meter, day)
+            if drawn is None:
+                return None
+            parts.append(drawn[edges])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _pieces(first_s: int, last_s: int) -> list[tuple[int, slice]]:
+    """Days and their edges, of the 49 of each, that bound half hours ending at ``first_s`` to ``last_s``."""
+    day, last_day = ((end_s - SLOT_S + KOLKATA_S) // DAY_S for end_s in (first_s, last_s))
+    begin = (first_s - midnight_s(day)) // SLOT_S - 1
+    end = (last_s - midnight_s(last_day)) // SLOT_S + 1
+    if day == last_day:
+        return [(day, slice(begin, end))]
+    return [(day, slice(begin, None)), (last_day, slice(1, end))]
 
 
 def _read(column: Quantity) -> _Read | None:
@@ -186,7 +208,7 @@ class DaySheets:
         first_s = -(-(asked.begin_s + later_s + KOLKATA_S) // SLOT_S) * SLOT_S - KOLKATA_S
         last_s = (asked.end_s + later_s + KOLKATA_S) // SLOT_S * SLOT_S - KOLKATA_S
         day = (first_s - SLOT_S + KOLKATA_S) // DAY_S
-        if not INSTALLED_S + SLOT_S <= first_s <= last_s <= midnight_s(day + 1):
+        if not INSTALLED_S + SLOT_S <= first_s <= last_s <= midnight_s(day + 2):
             return None
         ends_s = np.arange(first_s, last_s + 1, SLOT_S, dtype=np.int64)
         stamps_s = ends_s - later_s
@@ -207,7 +229,7 @@ class DaySheets:
 
     def octets(self, sheet: Sheet, meter: int, profile: Profile, now_s: float) -> bytes | None:
         """The answer of a meter, None when the general way must be gone."""
-        if not sheet.is_past(now_s, profile.depth) or not self._undisturbed(meter):
+        if not self._undisturbed(meter) or not sheet.is_held(meter, now_s, profile.depth):
             return None
         return sheet.octets(meter)
 

@@ -1,7 +1,7 @@
 """Half hours of the days that are read now, yesterday and today, kept for neighbours together.
 
 Half an hour of a home fits two octets, and drawing 256 homes at once costs a twentieth of drawing each by itself.
-What is kept is bounded: of 300,000 homes one and a half days, 44 MB; who was asked for longest ago goes first.
+What is kept is bounded: of 300,000 homes one day, 31 MB; who was asked for longest ago goes first.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 HOMES_A_GROUP = 256
 """Half a millisecond for the first of them, nothing for the others."""
 
-GROUPS_KEPT = 1800
-"""25 kB each: 44 MB."""
+GROUPS_KEPT = 1250
+"""25 kB each: 31 MB."""
 
 _LARGEST_UINT16 = (1 << 16) - 1
 

@@ -19,7 +19,7 @@ from meterlab.plans import INSTANT_TYPE, ModelPlan, exponent_of
 from meterlab.quantities import Numbers, Series, Source, wire
 from meterlab.registers import INSTALLED_MONTH, INSTALLED_S
 from meterlab.selection import Asked
-from meterlab.state import SMALLEST_JUMP_S
+from meterlab.state import SMALLEST_JUMP_S, State
 
 _EVENT_PREFIX = "event-"
 _BLOCK_LOAD = "block-load"
@@ -49,6 +49,13 @@ class Table:
             rows.Column(kind=rows.INSTANT if plan.type == INSTANT_TYPE else plan.type, values=values)
             for plan, values in zip(self.columns, self.cells, strict=True)
         ]
+
+
+def last_end_s(state: State, meter: int, period_s: int, now_s: float) -> int:
+    """The end of a meter's newest block: a clock that is a little off closes its block a little off."""
+    shown_s = state.clock_s(meter, now_s)
+    trusted_s = shown_s if abs(shown_s - now_s) < SMALLEST_JUMP_S else now_s
+    return midnight_s(0) + int((trusted_s - midnight_s(0)) // period_s) * period_s
 
 
 class Profiles:
@@ -85,7 +92,7 @@ class Profiles:
 
     def _blocks(self, meter: int, profile: Profile, asked: Asked, now_s: float, *, at_begin: bool) -> Table:
         period_s = profile.period_s or SLOT_S
-        last_s = self._last_end(meter, period_s, now_s)
+        last_s = last_end_s(self.source.state, meter, period_s, now_s)
         first_s = max(last_s - (profile.depth - 1) * period_s, INSTALLED_S + period_s)
         later_s = period_s if at_begin else 0
         by_end = (
@@ -103,12 +110,6 @@ class Profiles:
         whole = Blocks(self.source, meter, np.arange(ends[0], ends[-1] + 1, period_s), period_s)
         picked = (ends - ends[0]) // period_s
         return self._table(profile, asked, stamps, lambda name: over_blocks(whole, name), picked)
-
-    def _last_end(self, meter: int, period_s: int, now_s: float) -> int:
-        """The end of the newest block: a clock that is a little off closes its block a little off."""
-        shown_s = self.source.state.clock_s(meter, now_s)
-        trusted_s = shown_s if abs(shown_s - now_s) < SMALLEST_JUMP_S else now_s
-        return midnight_s(0) + int((trusted_s - midnight_s(0)) // period_s) * period_s
 
     def _ends(self, meter: int, asked: Asked, first_s: int, last_s: int, period_s: int) -> tuple[Numbers, Numbers]:
         """True ends and stamps of the blocks in the asked range."""
@@ -136,7 +137,7 @@ class Profiles:
         return np.flatnonzero(~dark)
 
     def _daily(self, meter: int, profile: Profile, asked: Asked, now_s: float) -> Table:
-        last = day_of(self._last_end(meter, DAY_S, now_s))
+        last = day_of(last_end_s(self.source.state, meter, DAY_S, now_s))
         days = np.arange(max(last - profile.depth + 1, day_of(INSTALLED_S)), last + 1)
         midnights = days * DAY_S + midnight_s(0)
         midnights = midnights[asked.stamped(midnights)]

@@ -206,7 +206,7 @@ def general_octets(lab, meter, selection):
 def test_a_sheet_says_what_the_objects_say(model):
     lab = lab_of(model)
     plan, questions = lab.objects.plan(0), Questions(lab)
-    for first, last in ((0, 48), (0, 47), (5, 6), (40, 48)):
+    for first, last in ((0, 48), (0, 47), (5, 6), (40, 48), (20, 68), (47, 49), (48, 83)):
         selection = days_range(plan.model, YESTERDAY, first, last)
         sheet = questions._sheet(plan, plan.model.profiles["block-load"], selection)
         for meter in range(0, 40, 9):
@@ -222,7 +222,10 @@ def test_the_usual_day_of_a_home_has_a_sheet_and_a_disturbed_one_has_not():
     sheet = questions._sheet(plan, profile, days_range(plan.model, YESTERDAY))
     assert sheet is not None
     assert questions._sheets.octets(sheet, 0, profile, NOW) is not None
-    assert questions._sheets.octets(sheet, 0, profile, midnight_s(YESTERDAY) + DAY_S) is None, "too fresh"
+    midnight = midnight_s(YESTERDAY) + DAY_S
+    offset_s = lab.state.clock_s(0, midnight) - midnight
+    assert questions._sheets.octets(sheet, 0, profile, midnight - offset_s - 1) is None, "too fresh"
+    assert questions._sheets.octets(sheet, 0, profile, midnight - offset_s + 1) is not None
     assert questions._sheets.octets(sheet, 40, profile, NOW) is None, "a transformer"
     lab.state.interruptions.relay_opened(1, NOW - DAY_S)
     lab.state.clock_jumps[2] = [(NOW - DAY_S, 7200)]
