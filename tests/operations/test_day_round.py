@@ -19,10 +19,10 @@ from bijlighar.operations.day_round import ESTIMATE_AFTER_S, VALIDATE_AFTER_S, w
 from bijlighar.operations.worker_process import Worker
 from bijlighar.records import Records
 from bijlighar.records.exceptions import Choice
-from operations.day_town import JUNE, block_load, town
+from operations.day_town import JUNE, block_load, registers, town
 
 END_S = civil_day(JUNE).end_s
-MISSING_QUANTITY = 13
+MISSING_QUANTITY, SUM_CHECK = 13, 14
 
 
 @pytest.fixture
@@ -64,6 +64,14 @@ def test_what_came_late_closes_the_exception_by_itself(records: Records) -> None
     records.landing.land([block_load([4], slots=range(40, 48), late_s=40_000)], [])
     assert work_round(records, END_S + VALIDATE_AFTER_S + 3600).validated == [JUNE]
     assert records.exceptions.counts(Choice(rule=MISSING_QUANTITY, meter_id=4)) == {}
+
+
+def test_a_register_that_came_late_has_its_day_judged_again(records: Records) -> None:
+    records.landing.land([block_load([1, 2, 3, 4]), registers({1: 0}, civil_day(JUNE).start_s)], [])
+    work_round(records, END_S + VALIDATE_AFTER_S)
+    records.landing.land([registers({1: 5}, END_S)], [])
+    assert work_round(records, END_S + VALIDATE_AFTER_S + 3600).validated == [JUNE]
+    assert records.exceptions.counts(Choice(rule=SUM_CHECK, meter_id=1)) == {SUM_CHECK: 1}
 
 
 def test_a_worker_that_is_told_to_stop_leaves_the_rest_for_the_next_round(records: Records) -> None:

@@ -1,8 +1,8 @@
 """One round of the day's work: seal what is over, estimate and validate what changed, keep and let go.
 
-A step of a day is done again when the blocks that it saw have changed, so a round is cheap when nothing came in
-and can be killed anywhere. A day is validated as soon as it is sealed; it is estimated when the meters have had
-their time to answer, so that what comes late is read and not guessed.
+A step of a day is done again when the blocks or midnight registers that it saw have changed, so a round is cheap
+when nothing came in and can be killed anywhere. A day is validated when most meters have answered; it is estimated
+when all have had their time, so that what comes late is read and not guessed.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import structlog
 
-from bijlighar.cim.period import KOLKATA, civil_date, civil_day
+from bijlighar.cim.channels import ProfileKind
+from bijlighar.cim.period import KOLKATA, Period, civil_date, civil_day
 from bijlighar.mdm.validation import RULES
 from bijlighar.operations.day_estimate import estimate_day
 from bijlighar.operations.day_keep import BACKFILL_DAYS, Kept, tend_days
 from bijlighar.operations.day_validate import BlockFindings, DayFindings, validate_day
 from bijlighar.records import Records
 from bijlighar.records.blocks_manifest import ESTIMATES
-from bijlighar.records.day_progress import DayStep, Done, name_of
+from bijlighar.records.day_progress import DayStep, Done, combined, name_of
 from bijlighar.records.exceptions import FoundException, Judged
 
 VALIDATE_AFTER_S = 8 * 3600
@@ -57,12 +58,12 @@ def work_round(
         since_s = now_s - civil_day(day, zone).end_s
         if since_s < VALIDATE_AFTER_S or not going_on():
             continue
-        if since_s >= ESTIMATE_AFTER_S and (blocks := _due(records, day, DayStep.ESTIMATED)):
+        if since_s >= ESTIMATE_AFTER_S and (blocks := _due(records, day, DayStep.ESTIMATED, zone)):
             made = estimate_day(records, day, now_s=int(now_s), zone=zone)
             records.day_progress.put(day, DayStep.ESTIMATED, Done(blocks=blocks, done_s=int(now_s)))
             result.estimated.append(day)
             _log.info("day estimated", day=day.isoformat(), made=made.made, left=made.left)
-        if blocks := _due(records, day, DayStep.VALIDATED):
+        if blocks := _due(records, day, DayStep.VALIDATED, zone):
             judged = judge_day(records, day, int(now_s), zone)
             records.day_progress.put(day, DayStep.VALIDATED, Done(blocks=blocks, done_s=int(now_s)))
             result.validated.append(day)
@@ -101,11 +102,22 @@ def _of_block(block: BlockFindings) -> list[FoundException]:
     ]
 
 
-def _due(records: Records, day: date, step: DayStep) -> str | None:
-    """The blocks that a step is to see, by name; None when it has seen them. Validation sees estimates too."""
+def _due(records: Records, day: date, step: DayStep, zone: ZoneInfo) -> str | None:
+    """What a step is to see, by name: blocks and midnight registers; None when it has seen them.
+
+    Validation sees estimates too.
+    """
     seen = list(records.blocks.day(day))
+    if not seen:
+        return None
     if step is DayStep.VALIDATED:
         seen += records.blocks.manifest.blocks(ESTIMATES, day, day)
+    period = civil_day(day, zone)
+    midnights = [
+        segment.segment_id
+        for at_s in (period.start_s, period.end_s)
+        for segment in records.readings.pin(ProfileKind.DAILY, Period(start_s=at_s, end_s=at_s + 1)).segments
+    ]
+    blocks = combined([name_of(seen), *midnights])
     done = records.day_progress.done(day).get(step)
-    blocks = name_of(seen)
-    return None if not seen or (done is not None and done.blocks == blocks) else blocks
+    return None if done is not None and done.blocks == blocks else blocks

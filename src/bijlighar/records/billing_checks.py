@@ -60,6 +60,15 @@ class BillingChecks:
         with self._database.write() as connection:
             connection.execute(insert(reconciliations).values(values))
 
+    def of_period(self, first_day: date, last_day: date) -> Reconciliation | None:
+        """The newest of one period."""
+        kept = reconciliations.c
+        chosen = (kept.first_day == first_day.isoformat()) & (kept.last_day == last_day.isoformat())
+        query = select(reconciliations).where(chosen).order_by(kept.number.desc()).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _reconciliation(row)
+
     def newest(self, limit: int = 100) -> list[Reconciliation]:
         """The newest reconciliation of each period, the last period first."""
         query = select(reconciliations).order_by(

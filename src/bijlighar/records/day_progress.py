@@ -20,6 +20,8 @@ class DayStep(StrEnum):
 
     ESTIMATED = "estimated"
     VALIDATED = "validated"
+    STATED = "stated"  # statements of the day were made for the billing server
+    MONTH_STATED = "month-stated"  # of the month that ends with the day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,11 @@ class DayProgress:
         row = {"day": day.isoformat(), "step": step.value, "blocks": done.blocks, "done_s": done.done_s}
         with self._database.write() as connection:
             upsert(connection, _kept, [row])
+
+
+def combined(names: Sequence[str]) -> str:
+    """One name for several names in their order."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 def name_of(blocks: Sequence[BlockFile]) -> str:

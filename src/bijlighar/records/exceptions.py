@@ -170,6 +170,12 @@ class Exceptions:
         with self._database.read() as connection:
             return {int(rule): int(count) for rule, count in connection.execute(query)}
 
+    def meters(self, choice: Choice) -> list[int]:
+        """Meters that have a chosen one."""
+        query = select(_kept.c.meter_id).where(_where(choice)).distinct().order_by(_kept.c.meter_id)
+        with self._database.read() as connection:
+            return [int(meter_id) for meter_id in connection.execute(query).scalars()]
+
     def resolve(self, choice: Choice, *, resolution: Resolution, reason: str, by: str, now_s: int) -> list[int]:
         """Decide about all that are chosen and open; the numbers of those decided now.
 

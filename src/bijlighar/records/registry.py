@@ -108,6 +108,12 @@ class Registry:
             if connection.execute(ending).rowcount == 0:
                 raise UnknownMeter(serial)
 
+    def serial_by_meter(self) -> dict[int, str]:
+        """Serials of all meters that ever were, by number."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(tables.meters.c.meter_id, tables.meters.c.serial))
+            return {int(meter_id): str(serial) for meter_id, serial in rows}
+
     def place(self, meter_id: int) -> MeterPlace | None:
         """One meter in service with all that stands above it, or None."""
         return self._search.place(meter_id)
