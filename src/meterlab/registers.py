@@ -67,6 +67,9 @@ class PowerFlow(Protocol):
     def loss_wh(self, transformer: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """Energy that the lines below a transformer have lost since then, ``int64[instant]``."""
 
+    def feeder_loss_wh(self, feeder: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Energy that a feeder and its transformers themselves have lost since then, ``int64[instant]``."""
+
     def short_wh(
         self, homes: NDArray[np.int64], instants_s: NDArray[np.int64], *, really: bool
     ) -> NDArray[np.int64] | None:
@@ -167,8 +170,16 @@ class Registers:
         feeder = self.town.feeder_of(meter)
         if feeder is None:
             return self._with_losses(int(self.town.transformer[meter]), instants_s, below)
-        through = [self._with_losses(t, instants_s, below) for t in self.town.transformers_of(feeder)]
-        return np.asarray(np.sum(through, axis=0) * (1000 + FEEDER_LOSS_PERMILLE) // 1000)
+        below_it = self.town.transformers_of(feeder)
+        if self.flow is None:
+            through = sum(self._with_losses(t, instants_s, below) for t in below_it)
+            return np.asarray(through * (1000 + FEEDER_LOSS_PERMILLE) // 1000)
+        edges_s = np.append(instants_s, self.flow.since_s)
+        through = np.asarray(sum(self._with_losses(t, edges_s, below) for t in below_it))
+        cheap = through * (1000 + FEEDER_LOSS_PERMILLE) // 1000
+        lost = self._by_phases(self.flow.feeder_loss_wh(feeder, instants_s), through)
+        flowed = cheap[..., -1:] + through[..., :-1] - through[..., -1:] + lost
+        return np.where(instants_s <= self.flow.since_s, cheap[..., :-1], flowed)
 
     def _by_phase(
         self, homes: NDArray[np.int64], instants_s: NDArray[np.int64], *, really: bool
@@ -200,11 +211,16 @@ class Registers:
             return self._share_of_losses(below(transformer, instants_s))
         drawn = below(transformer, np.append(instants_s, self.flow.since_s))
         at_since = drawn[..., -1:]
-        lost = self.flow.loss_wh(transformer, instants_s)
-        if drawn.ndim > 1:  # the phases share it
-            lost = np.stack([(lost + phase) // THREE_PHASES for phase in range(THREE_PHASES)])
+        lost = self._by_phases(self.flow.loss_wh(transformer, instants_s), drawn)
         flowed = drawn[..., :-1] + self._share_of_losses(at_since) - at_since + lost
         return np.where(instants_s <= self.flow.since_s, self._share_of_losses(drawn[..., :-1]), flowed)
+
+    @staticmethod
+    def _by_phases(lost: NDArray[np.int64], energy_wh: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Losses in thirds where energy is told by phase."""
+        if energy_wh.ndim == 1:
+            return lost
+        return np.stack([(lost + phase) // THREE_PHASES for phase in range(THREE_PHASES)])
 
     def _share_of_losses(self, energy_wh: NDArray[np.int64]) -> NDArray[np.int64]:
         return energy_wh * (1000 + self.town.loss_permille) // 1000

@@ -61,10 +61,14 @@ class FeederDay:
     short_part: NDArray[np.float32]
 
     @cached_property
-    def line_loss_edges_wh(self) -> NDArray[np.int64]:
-        """Lost since midnight at each half hour, ``int64[transformer, slot + 1]``."""
-        running = np.zeros((len(self.line_loss_wh), self.line_loss_wh.shape[1] + 1), np.int64)
-        np.cumsum(self.line_loss_wh, axis=1, out=running[:, 1:])
+    def loss_edges_wh(self) -> NDArray[np.int64]:
+        """Lost since midnight at each half hour, ``int64[transformer + 1, slot + 1]``.
+
+        By transformer what its meter counts beside its homes; last what the feeder's counts beside those.
+        """
+        above = self.transformer_loss_wh.sum(axis=0) + self.feeder_loss_wh
+        running = np.zeros((len(self.line_loss_wh) + 1, self.line_loss_wh.shape[1] + 1), np.int64)
+        np.cumsum(np.vstack([self.line_loss_wh, above]), axis=1, out=running[:, 1:])
         return running
 
     def transformer_wh(self) -> NDArray[np.int64]:

@@ -38,7 +38,7 @@ Ask = Callable[[int, int, str], bool]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Edition:
-    """A feeder-day, valid from ``from_s``; ``carry_wh`` int64[transformer] is added to its losses.
+    """A feeder-day, valid from ``from_s``; ``carry_wh`` int64[transformer + 1] is added to its losses.
 
     ``read``: how much of the journal was known when it was made.
     """
@@ -102,7 +102,16 @@ class Supply:
     def loss_wh(self, transformer: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """What the lines below a transformer lost since ``since_s``, ``int64[instant]``; 0 before it."""
         feeder = int(self._town.feeder[transformer])
-        place = int(np.searchsorted(self._maker.network(feeder).transformer, transformer))
+        return self._loss_wh(feeder, self._place(feeder, transformer), instants_s)
+
+    def feeder_loss_wh(self, feeder: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What a feeder and its transformers themselves lost since ``since_s``, ``int64[instant]``."""
+        return self._loss_wh(feeder, len(self._maker.network(feeder).transformer), instants_s)
+
+    def _place(self, feeder: int, transformer: int) -> int:
+        return int(np.searchsorted(self._maker.network(feeder).transformer, transformer))
+
+    def _loss_wh(self, feeder: int, place: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
         days = (instants_s + KOLKATA_S) // DAY_S
         out = np.zeros(len(instants_s), np.int64)
         for day in np.unique(days[instants_s > self.since_s]).tolist():
@@ -155,16 +164,16 @@ class Supply:
         return np.asarray(running[:, slot] + short_wh(now - edges[:, slot], part[:, slot]))
 
     def _before(self, feeder: int, day: int) -> NDArray[np.int64]:
-        """Losses from the first day to the begin of ``day``, ``int64[transformer]``."""
+        """Losses from the first day to the begin of ``day``, ``int64[transformer + 1]``."""
         if day <= self._since_day:
-            return np.zeros(len(self._maker.network(feeder).transformer), np.int64)
+            return np.zeros(len(self._maker.network(feeder).transformer) + 1, np.int64)
         first = day
         while first > self._since_day and (feeder, first) not in self._lost_before:
             first -= 1
-        lost = self._lost_before.get((feeder, first), np.zeros(1, np.int64))
+        lost = self._lost_before.get((feeder, first), np.zeros(1, np.int64))  # of the first day: nothing
         for each in range(first, day):
             edition = self._editions(feeder, each, midnight_s(each + 1))[-1]
-            lost = lost + edition.day.line_loss_edges_wh[:, -1] + edition.carry_wh
+            lost = lost + edition.day.loss_edges_wh[:, -1] + edition.carry_wh
             self._lost_before[feeder, each + 1] = lost
         return lost
 
@@ -219,7 +228,7 @@ class Supply:
         _, _, text = self.wanted(feeder, day)
         flowed = self._stored(feeder, day, text) or self._made(feeder, day, text)
         self._note_short(feeder, day, flowed)
-        nothing = np.zeros(len(flowed.line_loss_wh), np.int64)
+        nothing = np.zeros(len(flowed.loss_edges_wh), np.int64)
         key = circumstances.key(text)
         return _Edition(from_s=midnight_s(day) - 1, read=self._read, key=key, day=flowed, carry_wh=nothing)
 
@@ -236,7 +245,7 @@ class Supply:
         flowed = _with_slot_of(editions[-1].day, flowed or self._made(feeder, day, text), slot)
         self._note_short(feeder, day, flowed)
         at = np.asarray([moved_s])
-        places = range(len(flowed.line_loss_wh))
+        places = range(len(flowed.loss_edges_wh))
         none = np.zeros(len(places), np.int64)
         fresh = _Edition(from_s=moved_s, read=self._read, key=key, day=flowed, carry_wh=none)
         carry = [_lost(editions[-1], place, at) - _lost(fresh, place, at) for place in places]
@@ -298,7 +307,7 @@ def _row(network: FeederNetwork, town: Town, meter: int, phase: int) -> int | tu
 def _lost(edition: _Edition, place: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64]:
     """Losses below a transformer since midnight; within a half hour they grow evenly."""
     slot, rest_s = np.divmod((instants_s + KOLKATA_S) % DAY_S, SLOT_S)
-    edges = edition.day.line_loss_edges_wh[place]
+    edges = edition.day.loss_edges_wh[place]
     running = (edges[slot + 1] - edges[slot]) * rest_s // SLOT_S
     return np.asarray(edges[slot] + running + edition.carry_wh[place])
 

@@ -6,6 +6,7 @@ import pytest
 from bijlighar.dlms.clock import DeviationSign, encode_instant
 from bijlighar.dlms.xdlms import RangeSelection
 from meterlab.calendar import DAY_S, SLOT_S, midnight_s
+from meterlab.city import city
 from meterlab.deviations import Surge, TheftKind
 from meterlab.interruptions import FOREVER, Interruptions
 from meterlab.lab import build
@@ -42,6 +43,20 @@ def test_every_slot_balances_to_the_watt_hour(town):
         lost = np.concatenate([supply.feeder_day(feeder, JUNE_DAY + n).line_loss_wh[place] for n in (0, 1)])
         assert (through == seen + lost).all()
         assert 0.005 < lost.sum() / seen.sum() < 0.05
+
+
+def test_a_feeder_meter_counts_its_transformers_and_what_is_lost_above_them():
+    town = city(1, 2000)
+    registers, supply = flowing(town)
+    slots = SINCE_S + SLOT_S * np.arange(97)
+    head = len(town) - town.feeder_meters
+    through = np.diff(registers.drawn_wh(head, slots))
+    days = [supply.feeder_day(0, JUNE_DAY + n) for n in (0, 1)]
+    assert (through == np.concatenate([day.feeder_wh() for day in days])).all()
+    below = sum(np.diff(homes_seen(registers, transformer, slots)) for transformer in town.transformers_of(0))
+    assert 0.02 < 1 - below.sum() / through.sum() < 0.06
+    by_phase = np.diff(registers.phases_wh(head, slots), axis=1)
+    assert by_phase.sum(axis=0) == pytest.approx(through, abs=60)
 
 
 def test_quarters_and_phases_add_up_and_registers_never_fall(town):
