@@ -158,6 +158,7 @@ class PushDesk:
         for result in pushes:
             if not stored:
                 self._windows.forget(result.bundle.counters())
+                self.intake.forget(result.bundle.push, result.bundle.entries)
                 self._metrics.push("lost", len(result.bundle.entries))
                 continue
             for position, why in result.faults.items():

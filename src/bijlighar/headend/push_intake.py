@@ -7,7 +7,7 @@ same outcome. Nothing of a push is looked at before its tag was compared, except
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hmac import compare_digest
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from bijlighar.dlms.axdr import Tag, encode_length, read_length
 from bijlighar.dlms.channel import GENERAL_GLO, split_ciphered
 from bijlighar.dlms.clock import INSTANT_OCTETS
 from bijlighar.dlms.errors import Malformed, NotAuthentic, ProtocolError, Truncated
+from bijlighar.dlms.model import ModelPush
 from bijlighar.dlms.notification import DATA_NOTIFICATION
 from bijlighar.dlms.security import (
     AUTHENTICATED,
@@ -29,7 +30,9 @@ from bijlighar.dlms.security import (
 from bijlighar.dlms.window import FINGERPRINT_OCTETS, Judgement
 from bijlighar.headend.metrics import Metrics
 from bijlighar.headend.push_refusals import Reason, Refusals
+from bijlighar.headend.push_repeats import Heard, Repeats
 from bijlighar.headend.push_senders import NO_COUNTER, Entry, Gathering, Sender, Senders
+from bijlighar.headend.push_status import is_stamped
 
 _GENERAL = bytes([GENERAL_GLO, SYSTEM_TITLE_OCTETS])
 _LENGTH_AT = 2 + SYSTEM_TITLE_OCTETS
@@ -76,6 +79,7 @@ class PushIntake:
         self._now = now
         self._flush = flush
         self._most_gathered = most_gathered
+        self._repeats = Repeats(now)
         self._gatherings: dict[tuple[str, str], Gathering] = {}
         self.accepted = 0
         self.duplicates = 0
@@ -203,8 +207,28 @@ class PushIntake:
             at = self._dispatch(sender, apdu)
         except ProtocolError:
             return self._refuse(apdu, origin, Reason.NOT_UNDERSTOOD, sender, title=b"")
-        self._gather(sender, NO_COUNTER, apdu, sender.prefix + apdu[at + len(sender.head) :])
+        buffer = sender.prefix + apdu[at + len(sender.head) :]
+        heard = self._judge_unproven(sender, buffer)
+        if heard is Heard.TOO_MANY:
+            return self._refuse(apdu, origin, Reason.TOO_MANY, sender, title=b"")
+        if heard is Heard.DOUBLE:
+            self.duplicates += 1
+            return True
+        self._gather(sender, NO_COUNTER, apdu, buffer)
         return True
+
+    def _judge_unproven(self, sender: Sender, buffer: bytes) -> Heard:
+        gathering = sender.gathering
+        assert gathering is not None, "a dispatched sender has its gathering"
+        push = gathering.push
+        stamped = push.profile is not None or is_stamped(buffer, sender.model, self._now())
+        return self._repeats.judge(sender.meter_id, push.obis.octets + buffer, stamped=stamped)
+
+    def forget(self, push: ModelPush, entries: Iterable[Entry]) -> None:
+        """Pushes of a setup were never durable: what has no counter is heard again too."""
+        for sender, counter, _, buffer in entries:
+            if counter == NO_COUNTER:
+                self._repeats.forget(sender.meter_id, push.obis.octets + buffer)
 
     def _refuse(
         self,

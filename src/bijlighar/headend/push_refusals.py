@@ -36,6 +36,7 @@ class Reason(StrEnum):
     REPLAYED = "replayed"  # its counter lies below the window
     COUNTER_REUSED = "counter-reused"  # its counter came with other octets before
     NOT_UNDERSTOOD = "not-understood"  # verified, but its content follows no known form
+    TOO_MANY = "too-many"  # unciphered, and more than a meter says
     BROKEN_BLOCKS = "broken-blocks"  # general blocks that did not come whole, once each and in order
 
 
@@ -46,6 +47,7 @@ _ALARM = {
     Reason.REPLAYED: "push-replayed",
     Reason.COUNTER_REUSED: "push-replayed",
     Reason.NOT_UNDERSTOOD: "push-not-understood",
+    Reason.TOO_MANY: "push-forged",
     Reason.BROKEN_BLOCKS: "push-not-understood",
 }
 

@@ -14,7 +14,7 @@ signal of a dying meter shall not be lost for its clock.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeGuard
 
 import numpy as np
 
@@ -94,6 +94,19 @@ def _read_general(octets: bytes, model: MeterModel) -> tuple[int | None, int]:
     return decode_instant(stamp.value, model.deviation_sign, model.default_offset_min), value
 
 
+def is_stamped(octets: bytes, model: MeterModel, now_s: float) -> bool:
+    """Whether an alert's own clock tells when it was; one that cannot be read is told apart later."""
+    try:
+        stamp_s, _ = read_status(octets, model)
+    except RemoteProtocolError:
+        return True
+    return _is_true(stamp_s, int(now_s))
+
+
+def _is_true(stamp_s: int | None, received_s: int) -> TypeGuard[int]:
+    return stamp_s is not None and LONG_PAST_S <= stamp_s <= received_s + FUTURE_TOLERANCE_S
+
+
 def status_rows(
     model: MeterModel, meter_ids: list[int], buffers: list[bytes], received_s: int
 ) -> tuple[ReadingBatch, dict[int, str]]:
@@ -107,7 +120,7 @@ def status_rows(
         except RemoteProtocolError as error:
             faults[position] = error.reason
             continue
-        if stamp_s is None or not LONG_PAST_S <= stamp_s <= received_s + FUTURE_TOLERANCE_S:
+        if not _is_true(stamp_s, received_s):
             stamp_s = received_s
         named = [code for bit, code in codes.items() if word >> (ESW_BITS - 1 - bit) & 1]
         rows += [(meter_ids[position], stamp_s, code, word) for code in named or [NOTHING_NAMED]]
