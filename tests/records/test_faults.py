@@ -19,6 +19,7 @@ from bijlighar.cim.period import Period
 from bijlighar.records import Records
 from bijlighar.records.database import Database
 from bijlighar.records.files import TEMPORARY, Files, Owner, is_alive
+from bijlighar.records.manifest import Manifest
 from bijlighar.records.segment import SegmentDamaged
 
 ALWAYS = Period(start_s=0, end_s=2**40)
@@ -182,6 +183,35 @@ def test_an_orphan_of_a_dead_process_is_adopted_once(
             assert second.recovered.adopted == ()
         assert first.check(contents=True).adopted == ()
         assert len(first.readings.pin(BLOCKS).segments) == 1
+
+
+def test_the_name_of_an_orphan_outlives_a_power_cut_before_its_rows_count(
+    records_url: str, tmp_path: Path, block_load, monkeypatch
+) -> None:
+    """Killed between the renaming and the synchronised folder: found by seed 6 of the simulation's storm."""
+    done: list[str] = []
+
+    class DyingFiles(Files):
+        def sync_folder(self, folder: Path) -> None:
+            if next(folder.glob("*.parquet"), None) is not None:
+                raise KeyboardInterrupt
+
+    class NotedFiles(Files):
+        def sync_folder(self, folder: Path) -> None:
+            super().sync_folder(folder)
+            done.append(f"{folder.parent.name} synchronised")
+
+    def noted(manifest: Manifest, *arguments: object) -> int:
+        done.append("committed")
+        return commit(manifest, *arguments)
+
+    with Records(records_url, tmp_path, files=DyingFiles) as dying, pytest.raises(KeyboardInterrupt):
+        dying.landing.land([block_load(range(1, 3), range(4))], [])
+    commit = Manifest.commit
+    monkeypatch.setattr(Manifest, "commit", noted)
+    with Records(records_url, tmp_path, files=NotedFiles) as again:
+        assert len(again.recovered.adopted) == 1
+    assert done == ["block-load synchronised", "committed"]
 
 
 def test_what_a_living_process_is_writing_is_left_alone(

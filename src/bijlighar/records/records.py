@@ -87,12 +87,12 @@ class Records:
         except BaseException:
             self._database.close()
             raise
-        reader, manifest = SegmentReader(root), Manifest(self._database)
-        self._recovery = Recovery(self._database, manifest, root, owners, now)
+        reader, manifest, segment_files = SegmentReader(root), Manifest(self._database), files(root)
+        self._recovery = Recovery(self._database, manifest, segment_files, owners, now)
         self._now = now
         self.manifest = manifest
         self.registry = Registry(self._database, now)
-        self.landing = Landing(manifest, files(root), self._owner, now=now, zone=zone)
+        self.landing = Landing(manifest, segment_files, self._owner, now=now, zone=zone)
         self.readings = Readings(manifest, reader, examine=self._recovery.examine, now=now, zone=zone)
         self.pieces = Pieces(manifest, reader, self._recovery.examine)
         self.compaction = Compaction(

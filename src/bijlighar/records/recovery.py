@@ -25,7 +25,7 @@ from sqlalchemy import select, update
 from bijlighar.cim.exchange import Unavailable
 from bijlighar.records import tables
 from bijlighar.records.database import Database, next_number
-from bijlighar.records.files import TEMPORARY, is_alive
+from bijlighar.records.files import TEMPORARY, Files, is_alive, unavailable_when_disk_refuses
 from bijlighar.records.manifest import Manifest
 from bijlighar.records.segment import Segment, describe, of_pushes
 
@@ -56,14 +56,15 @@ class _OfPushes(Exception):
 
 
 class Recovery:
-    """Compares the segments' folder with the manifest. ``now`` gives epoch seconds."""
+    """Compares the segments' folder, ``files``, with the manifest. ``now`` gives epoch seconds."""
 
     def __init__(
-        self, database: Database, manifest: Manifest, root: Path, owners: Path, now: Callable[[], float]
+        self, database: Database, manifest: Manifest, files: Files, owners: Path, now: Callable[[], float]
     ) -> None:
         self._database = database
         self._manifest = manifest
-        self._root = root
+        self._files = files
+        self._root = files.root
         self._owners = owners
         self._now = now
 
@@ -134,8 +135,15 @@ class Recovery:
             except (pa.ArrowException, OSError, KeyError, ValueError):
                 unreadable.append(name)
         if segments:
+            self._make_durable(segments)
             self._manifest.commit(segments)
         return [segment.file for segment in segments], unreadable, set_aside
+
+    def _make_durable(self, segments: list[Segment]) -> None:
+        """Its process may have died between giving a file its name and making that name outlive a power cut."""
+        with unavailable_when_disk_refuses():
+            for folder in sorted({(self._root / segment.file).parent for segment in segments}):
+                self._files.sync_folder(folder)
 
     def _describe(self, name: str) -> Segment:
         octets = pa.py_buffer((self._root / name).read_bytes())
