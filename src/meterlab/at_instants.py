@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from meterlab.calendar import day_of, month_begin_s, month_of_day
+from meterlab.deviations import USUAL
 from meterlab.events import power_failures, tamper_count
 from meterlab.interruptions import overlap_s
 from meterlab.quantities import (
@@ -23,7 +24,7 @@ from meterlab.quantities import (
     reactive,
     signal_dbm,
 )
-from meterlab.registers import INSTALLED_MONTH, INSTALLED_S
+from meterlab.registers import INSTALLED_MONTH
 from meterlab.state import ControlState
 from meterlab.voltage import frequency_millihz, minute_wander_mv, voltage_mv
 
@@ -41,10 +42,25 @@ class Instants:
         return self.registers.drawn_wh(self.meter, self.instants_s)
 
     @property
+    def import_wh(self) -> Numbers:
+        """The active import register."""
+        return self._shown(self.drawn_wh, lambda drawn: drawn)
+
+    @property
     def import_vah(self) -> Numbers:
         """The apparent import register."""
-        apparent = self.registers.apparent(self.meter, self.drawn_wh)
-        return np.asarray(self.registers.start_wh(self.meter) + apparent)
+        apparent = partial(self.registers.apparent, self.meter)
+        return self._shown(apparent(self.drawn_wh), apparent)
+
+    def _shown(self, energy: Numbers, of_drawn: Callable[[Numbers], Numbers]) -> Numbers:
+        """A register that has counted ``energy`` since installation, which is ``of_drawn`` of what was drawn."""
+        standing = np.asarray(self.registers.start_wh(self.meter) + energy)
+        turn = self.state.turns.get(self.meter)
+        if turn is None:
+            return standing
+        at_turn = of_drawn(self.registers.drawn_wh(self.meter, np.asarray([turn.at_s])))
+        stood = self.registers.start_wh(self.meter) + int(at_turn[0])
+        return turn.shown(standing, stood, self.instants_s >= turn.at_s)
 
     @cached_property
     def power_w(self) -> Numbers:
@@ -64,6 +80,12 @@ class Instants:
     def current_ma(self) -> Numbers:
         """Current of the one phase."""
         return current_ma(self.power_va, self.voltage_mv)
+
+    @property
+    def neutral_ma(self) -> Numbers:
+        """Current that comes back: of all that was drawn, where the phase goes around the meter."""
+        seen = self.state.interruptions.deviations.bypassed(self.meter, self.instants_s)
+        return neutral_ma(self.current_ma if seen is None else self.current_ma * USUAL // seen)
 
     @cached_property
     def voltage_mv(self) -> Numbers:
@@ -92,12 +114,12 @@ class Instants:
 
     def power_on_min(self, instant_s: int) -> int:
         """Minutes with supply since installation."""
-        return (instant_s - INSTALLED_S) // 60 - self.power_off_min(instant_s)
+        return (instant_s - self.state.installed_s(self.meter)) // 60 - self.power_off_min(instant_s)
 
     def power_off_min(self, instant_s: int) -> int:
         """Minutes without supply since installation."""
         cuts = self.state.interruptions.cuts(int(self.town.transformer[self.meter]))
-        return overlap_s(cuts, INSTALLED_S, instant_s) // 60
+        return overlap_s(cuts, self.state.installed_s(self.meter), instant_s) // 60
 
     def demand_w(self, instant_s: int) -> int:
         """Maximum demand of the month so far."""
@@ -127,13 +149,13 @@ _AT_INSTANTS: dict[str, _Reader] = {
     "clock": lambda v: Series(values=v.instants_s),
     "voltage": lambda v: Series(values=v.voltage_mv, exponent=MILLI),
     "phase-current": lambda v: Series(values=v.current_ma, exponent=MILLI),
-    "neutral-current": lambda v: Series(values=neutral_ma(v.current_ma), exponent=MILLI),
+    "neutral-current": lambda v: Series(values=v.neutral_ma, exponent=MILLI),
     "power-factor": lambda v: Series(values=v.constant(power_factor_milli(v.town, v.meter)), exponent=MILLI),
     "frequency": lambda v: Series(values=frequency_millihz(v.town, v.instants_s), exponent=MILLI),
     "apparent-power": lambda v: Series(values=v.power_va),
     "active-power": lambda v: Series(values=v.power_w),
     "reactive-power": lambda v: Series(values=reactive(v.town, v.meter, v.power_w)),
-    "import-energy": lambda v: Series(values=v.registers.start_wh(v.meter) + v.drawn_wh),
+    "import-energy": lambda v: Series(values=v.import_wh),
     "import-apparent": lambda v: Series(values=v.import_vah),
     "export-energy": lambda v: Series(values=v.registers.export_wh(v.meter, v.instants_s)),
     "export-apparent": lambda v: Series(values=v.registers.export_wh(v.meter, v.instants_s)),

@@ -14,6 +14,8 @@ class Conduct:
     ``late_s``           seconds of the wall before every answer
     ``resets_mid_block`` tears the connection down instead of sending the second block of a long answer
     ``replays``          sends, as its third ciphered answer, the octets of the second once more
+    ``commands_return_s`` somebody who records a visit that moved the relay plays it again so many seconds of the
+                         wall after its end; None: nobody does
     """
 
     hangs: bool = False
@@ -21,6 +23,7 @@ class Conduct:
     late_s: float = 0.0
     resets_mid_block: bool = False
     replays: bool = False
+    commands_return_s: float | None = None
 
 
 WELL_BEHAVED = Conduct()

@@ -237,7 +237,12 @@ class DaySheets:
         town, state = self._source.town, self._source.state
         if meter >= town.consumers or town.phase[meter] == THREE_PHASES:
             return False
-        if meter in state.clock_jumps or meter in self._distorted or self._source.registers.flow is not None:
+        if (
+            meter in state.clock_jumps
+            or meter in state.turns
+            or meter in self._distorted
+            or self._source.registers.flow is not None
+        ):
             return False
         interruptions = self._source.registers.interruptions
         return not interruptions.any or not interruptions.steps(meter, int(town.transformer[meter]))

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
+
 USUAL = 1000
 
 PICKUP_PERMILLE = (1525, 1375, 1225, 1075)
@@ -93,6 +96,16 @@ class Deviations:
         """A home takes energy past its meter."""
         theft = Theft(begin_s=begin_s, end_s=end_s, kind=kind, seen_permille=SEEN_PERMILLE[kind])
         self.thefts.setdefault(home, []).append(theft)
+
+    def bypassed(self, home: int, instants_s: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Thousandths of a home's phase current that its meter sees at instants; None where there is no bypass."""
+        found = [theft for theft in self.thefts.get(home, ()) if theft.kind is TheftKind.BYPASS]
+        if not found:
+            return None
+        seen = np.full(len(instants_s), USUAL)
+        for theft in found:
+            seen[(theft.begin_s <= instants_s) & (instants_s < theft.end_s)] = theft.seen_permille
+        return seen
 
     def factors(
         self, home: int, transformer: int, unmeasured: Sequence[tuple[int, int]], *, really: bool

@@ -21,6 +21,7 @@ from meterlab.push_shares import PushShares
 from meterlab.quantities import Source
 from meterlab.radio import Fate, Radio, RadioKind
 from meterlab.registers import INSTALLED_S, PowerFlow, Registers
+from meterlab.scene_stage import Stage
 from meterlab.state import State
 from meterlab.town import Town, mohalla
 from meterlab.trial import FLATS, trial
@@ -41,7 +42,10 @@ class UnknownTown(Exception):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lab:
-    """A town ready to answer. ``keys`` is ``uint8[meter, octet]``; ``conducts`` holds only who misbehaves."""
+    """A town ready to answer.
+
+    ``keys`` is ``uint8[meter, octet]``; ``conducts`` holds only who misbehaves, ``defaulters`` homes that owe.
+    """
 
     town: Town
     state: State
@@ -50,6 +54,7 @@ class Lab:
     keys: NDArray[np.uint8]
     conducts: dict[int, Conduct]
     push: PushShares = field(default_factory=PushShares)
+    defaulters: tuple[int, ...] = ()
 
     def conduct(self, meter: int) -> Conduct:
         """How a meter behaves on the wire."""
@@ -110,7 +115,7 @@ def build(
     registers = Registers(town, state.interruptions)
     plans = {name: ModelPlan.of(load_model(name)) for name in town.models}
     objects = Objects(Source(registers=registers, demand=Demand(registers), state=state), plans)
-    stage = scenes.Stage(
+    stage = Stage(
         town=town,
         state=state,
         radio=Radio(town, kind=radio, scale=radio_scale),
@@ -123,11 +128,12 @@ def build(
     if flow_of is not None:
         registers.flow = flow_of(town, state.interruptions)
     return Lab(
-        town=town,
+        town=stage.town,
         state=state,
         objects=objects,
         radio=stage.radio,
         keys=keys,
         conducts=stage.conducts,
         push=stage.push,
+        defaulters=tuple(stage.defaulters),
     )

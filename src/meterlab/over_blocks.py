@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from meterlab.deviations import USUAL
 from meterlab.quantities import (
     MILLI,
     PHASES,
@@ -70,6 +71,13 @@ class Blocks:
         """Mean current of each block in the phase of a home."""
         return current_ma(self.mean_va, self.home_voltage_mv)
 
+    @property
+    def home_neutral_ma(self) -> Numbers:
+        """Mean current that comes back: of all that was drawn, where the phase goes around the meter."""
+        current = self.home_current_ma
+        seen = self.registers.interruptions.deviations.bypassed(self.meter, self.ends_s - self.period_s)
+        return neutral_ma(current if seen is None else current * USUAL // seen)
+
     def power_factor(self) -> Series:
         """Power factor of each block, in every phase alike."""
         milli = power_factor_milli(self.town, self.meter)
@@ -111,7 +119,7 @@ _OVER_BLOCKS: dict[str, _BlockReader] = {
     "clock": lambda v: Series(values=v.ends_s),
     "block-voltage": lambda v: Series(values=v.home_voltage_mv, exponent=MILLI),
     "block-current": lambda v: Series(values=v.home_current_ma, exponent=MILLI),
-    "block-neutral-current": lambda v: Series(values=neutral_ma(v.home_current_ma), exponent=MILLI),
+    "block-neutral-current": lambda v: Series(values=v.home_neutral_ma, exponent=MILLI),
     "block-power-factor": Blocks.power_factor,
     "block-frequency": lambda v: Series(values=frequency_millihz(v.town, v.ends_s), exponent=MILLI),
     "block-import": lambda v: v.import_wh(),

@@ -17,7 +17,6 @@ from meterlab.over_blocks import Blocks, over_blocks
 from meterlab.over_months import Months, over_months
 from meterlab.plans import INSTANT_TYPE, ModelPlan, exponent_of
 from meterlab.quantities import Numbers, Series, Source, wire
-from meterlab.registers import INSTALLED_MONTH, INSTALLED_S
 from meterlab.selection import Asked
 from meterlab.state import SMALLEST_JUMP_S, State
 
@@ -93,7 +92,7 @@ class Profiles:
     def _blocks(self, meter: int, profile: Profile, asked: Asked, now_s: float, *, at_begin: bool) -> Table:
         period_s = profile.period_s or SLOT_S
         last_s = last_end_s(self.source.state, meter, period_s, now_s)
-        first_s = max(last_s - (profile.depth - 1) * period_s, INSTALLED_S + period_s)
+        first_s = max(last_s - (profile.depth - 1) * period_s, self.source.state.installed_s(meter) + period_s)
         later_s = period_s if at_begin else 0
         by_end = (
             replace(asked, begin_s=asked.begin_s + later_s, end_s=asked.end_s + later_s) if at_begin else asked
@@ -138,7 +137,9 @@ class Profiles:
 
     def _daily(self, meter: int, profile: Profile, asked: Asked, now_s: float) -> Table:
         last = day_of(last_end_s(self.source.state, meter, DAY_S, now_s))
-        days = np.arange(max(last - profile.depth + 1, day_of(INSTALLED_S)), last + 1)
+        days = np.arange(
+            max(last - profile.depth + 1, day_of(self.source.state.installed_s(meter) - 1) + 1), last + 1
+        )
         midnights = days * DAY_S + midnight_s(0)
         midnights = midnights[asked.stamped(midnights)]
         midnights = midnights[asked.entries(len(midnights))]
@@ -147,7 +148,8 @@ class Profiles:
 
     def _billing(self, meter: int, profile: Profile, asked: Asked, now_s: float) -> Table:
         last = month_of_day(day_of(now_s))
-        months = np.arange(max(last - profile.depth + 1, INSTALLED_MONTH + 1), last + 1)
+        first = month_of_day(day_of(self.source.state.installed_s(meter))) + 1
+        months = np.arange(max(last - profile.depth + 1, first), last + 1)
         first_days = (months - 1970 * 12).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
         stamps = first_days * DAY_S + midnight_s(0)
         stamps = stamps[asked.stamped(stamps)]

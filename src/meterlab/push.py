@@ -36,7 +36,9 @@ _STATUS_BITS: Final = 128
 class Bit(Enum):
     """Bits of the event status word that a virtual meter sets."""
 
+    EARTH_LOADING = 51
     MAGNET = 81
+    NEUTRAL_DISTURBANCE = 82
     COVER_OPEN = 83
     LOAD_SWITCH = 84
     LAST_GASP = 85

@@ -1,24 +1,12 @@
-"""Faults by name: what ``--scene NAME[:parameter=value]...`` does to a town."""
+"""Faults by name: what ``--scene NAME[:parameter=value]...`` does to a town, in one table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
 
-from meterlab import distortions, push_scenes
-from meterlab.calendar import day_of, midnight_s
-from meterlab.conduct import Conduct
-from meterlab.distortions import Distortion
-from meterlab.identity import serial
-from meterlab.push_shares import PushShares
-from meterlab.radio import Outage, Radio
-from meterlab.state import State
-from meterlab.town import Town
-
-_HOUR_S = 3600
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
-_NEW_YEAR_2000_S = 946_665_000  # 2000-01-01 00:00 in Kolkata
+from meterlab import distortions, push_scenes, scene_faults, scene_fleet, scene_supply, scene_theft
+from meterlab.scene_stage import Parameters, Stage
 
 
 class UnknownScene(Exception):
@@ -31,31 +19,12 @@ class UnknownScene(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """What a scene may change. ``now_s``: town time at the start."""
-
-    town: Town
-    state: State
-    radio: Radio
-    now_s: float
-    conducts: dict[int, Conduct] = field(default_factory=dict)
-    distortions: dict[int, Distortion] = field(default_factory=dict)
-    push: PushShares = field(default_factory=PushShares)
-
-    def conduct(self, meter: int) -> Conduct:
-        """The conduct of a meter, to be changed."""
-        return self.conducts.setdefault(meter, Conduct())
-
-
-Parameters = dict[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A fault that can be asked for. ``defaults`` names every parameter and what it is when not given."""
+    """What can be asked for. ``defaults`` names every parameter and what it is when not given."""
 
     name: str
     tells: str
+    tells_hi: str
     defaults: Parameters
     play: Callable[[Stage, Parameters], None]
 
@@ -92,114 +61,159 @@ def play(call: SceneCall, stage: Stage) -> None:
         raise UnknownScene(call.scene.name, str(fault)) from None
 
 
-def _meter(stage: Stage, parameters: Parameters) -> int:
-    text = parameters["meter"]
-    numbers = {serial(stage.town.seed, n): n for n in range(len(stage.town))} if text.startswith("ML") else {}
-    meter = numbers[text] if text in numbers else _whole(text, "meter")
-    if not 0 <= meter < len(stage.town):
-        raise ValueError(f"meter {meter} is not one of this town's {len(stage.town)}, which count from 0")
-    return meter
-
-
-def _whole(text: str, what: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"{what}={text} is no whole number") from None
-
-
-def _number(text: str, what: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{what}={text} is no number") from None
-
-
-def _hour_of(stage: Stage, parameters: Parameters) -> tuple[int, int]:
-    """``day``, ``hour`` and ``hours`` as an interval; ``next`` is the first whole hour after the start."""
-    lasts_s = _whole(parameters["hours"], "hours") * _HOUR_S
-    if parameters["hour"] == "next":
-        begin_s = int(-(-stage.now_s // _HOUR_S)) * _HOUR_S
-    else:
-        begin_s = midnight_s(_day(stage, parameters["day"])) + _whole(parameters["hour"], "hour") * _HOUR_S
-    return begin_s, begin_s + lasts_s
-
-
-def _day(stage: Stage, text: str) -> int:
-    """A civil date, or days from the start: 0, 1, -3."""
-    if text.count("-") == 2:
-        return date.fromisoformat(text).toordinal() - _EPOCH_DAY
-    return day_of(stage.now_s) + _whole(text, "day")
-
-
-def _bad_meter(stage: Stage, parameters: Parameters) -> None:
-    meter = _meter(stage, parameters)
-    stage.radio.unlucky[meter] = _number(parameters["fails"], "fails")
-    stage.radio.silent_hours[meter] = _number(parameters["silent"], "silent")
-
-
-def _bad_tower_hour(stage: Stage, parameters: Parameters) -> None:
-    begin_s, end_s = _hour_of(stage, parameters)
-    stage.radio.outages.append(Outage(begin_s=begin_s, end_s=end_s))
-
-
-def _drifting_clock(stage: Stage, parameters: Parameters) -> None:
-    meter = _meter(stage, parameters)
-    stage.state.drift_s_per_day[meter] = _number(parameters["seconds"], "seconds")
-
-
-def _hang(stage: Stage, parameters: Parameters) -> None:
-    stage.conduct(_meter(stage, parameters)).hangs = True
-
-
-def _drip(stage: Stage, parameters: Parameters) -> None:
-    stage.conduct(_meter(stage, parameters)).drip_s = _number(parameters["seconds"], "seconds")
-
-
-def _late(stage: Stage, parameters: Parameters) -> None:
-    stage.conduct(_meter(stage, parameters)).late_s = _number(parameters["seconds"], "seconds")
-
-
-def _reset_mid_block(stage: Stage, parameters: Parameters) -> None:
-    stage.conduct(_meter(stage, parameters)).resets_mid_block = True
-
-
-def _replay(stage: Stage, parameters: Parameters) -> None:
-    stage.conduct(_meter(stage, parameters)).replays = True
-
-
-def _changed_serial(stage: Stage, parameters: Parameters) -> None:
-    stage.state.serials[_meter(stage, parameters)] = parameters["serial"]
-
-
-def _year_2000(stage: Stage, parameters: Parameters) -> None:
-    at_s = stage.now_s - _number(parameters["hours_ago"], "hours_ago") * _HOUR_S
-    stage.state.set_clock(_meter(stage, parameters), _NEW_YEAR_2000_S, at_s)
-
-
-def _missing_slots(stage: Stage, parameters: Parameters) -> None:
-    meter = _meter(stage, parameters)
-    begin_s = midnight_s(_day(stage, parameters["day"])) + int(_number(parameters["hour"], "hour") * _HOUR_S)
-    minutes = _whole(parameters["minutes"], "minutes")
-    stage.state.interruptions.supply_lost(int(stage.town.transformer[meter]), begin_s, begin_s + 60 * minutes)
-
-
-def _distorted(distortion: Distortion) -> Callable[[Stage, Parameters], None]:
-    def distort(stage: Stage, parameters: Parameters) -> None:
-        stage.distortions[_meter(stage, parameters)] = distortion
-
-    return distort
-
-
-def _scene(name: str, tells: str, play_it: Callable[[Stage, Parameters], None], **defaults: str) -> Scene:
-    return Scene(name=name, tells=tells, defaults=defaults, play=play_it)
+def _scene(
+    name: str, tells: str, tells_hi: str, play_it: Callable[[Stage, Parameters], None], **defaults: str
+) -> Scene:
+    return Scene(name=name, tells=tells, tells_hi=tells_hi, defaults=defaults, play=play_it)
 
 
 _ALL = (
     _scene(
+        "quiet-day",
+        "Nothing goes wrong: every meter in reach, every clock right.",
+        "कुछ गड़बड़ नहीं: हर मीटर पहुँच में, हर घड़ी सही।",
+        scene_supply.quiet_day,
+    ),
+    _scene(
+        "overload",
+        "A hot night: homes draw a quarter more from 21:00 to 02:00, as far as the voltage lets them.",
+        "गर्म रात: 21:00 से 02:00 तक घर चौथाई अधिक भार लेते हैं, जहाँ तक वोल्टेज साथ दे।",
+        scene_supply.overload,
+        day="0",
+        hour="21",
+        hours="5",
+        more="0.25",
+        transformer="all",
+    ),
+    _scene(
+        "area-shed",
+        "Half a feeder is shed and comes back transformer by transformer, with the load that waited (1.6 times).",
+        "आधे फीडर की बिजली रोकी जाती है और ट्रांसफार्मर-दर-ट्रांसफार्मर लौटती है, रुके हुए भार (1.6 गुना) के साथ।",
+        scene_supply.area_shed,
+        feeder="0",
+        after="60",
+        minutes="45",
+        part="0.5",
+        stagger="2",
+    ),
+    _scene(
+        "feeder-trip",
+        "A feeder trips: last gasps come in a storm (with --push), supply returns with the load that waited.",
+        "फीडर ट्रिप: आख़िरी संदेशों की बाढ़ (--push के साथ), बिजली रुके हुए भार के साथ लौटती है।",
+        scene_supply.feeder_trip,
+        feeder="0",
+        after="10",
+        minutes="35",
+    ),
+    _scene(
+        "tower-outage",
+        "A tower is silent for three hours, and all its meters with it.",
+        "एक टावर तीन घंटे चुप, और उसके सारे मीटर भी।",
+        scene_fleet.tower_outage,
+        tower="0",
+        day="0",
+        hour="next",
+        hours="3",
+    ),
+    _scene(
+        "burnt-transformer",
+        "A transformer carries nearly twice its load for three hours, burns, and is dark for 30 hours.",
+        "एक ट्रांसफार्मर तीन घंटे लगभग दुगना भार उठाता है, जल जाता है, और 30 घंटे अँधेरा।",
+        scene_supply.burnt_transformer,
+        transformer="0",
+        day="0",
+        hour="23",
+        hours="30",
+    ),
+    _scene(
+        "theft-ring",
+        "A third of one transformer's homes steal: hook, bypass, neutral, magnet, shunt, opened cover.",
+        "एक ट्रांसफार्मर के एक-तिहाई घर चोरी करते हैं: कटिया, बाईपास, न्यूट्रल, चुंबक, शंट, खुला ढक्कन।",
+        scene_theft.theft_ring,
+        transformer="0",
+        share="0.33",
+        days="30",
+    ),
+    _scene(
+        "theft",
+        "Three homes in a hundred steal, and 15 in a hundred on one transformer in ten.",
+        "सौ में तीन घर चोरी करते हैं, और दस में से एक ट्रांसफार्मर पर सौ में पंद्रह।",
+        scene_theft.theft,
+        share="0.03",
+        days="30",
+    ),
+    _scene(
+        "magnet-wave",
+        "On one evening a share of a feeder's homes hold a magnet to the meter; some open its cover.",
+        "एक शाम एक फीडर के कई घर मीटर पर चुंबक लगाते हैं; कुछ ढक्कन खोलते हैं।",
+        scene_theft.magnet_wave,
+        feeder="0",
+        share="0.05",
+        day="0",
+        hour="21",
+        hours="6",
+    ),
+    _scene(
+        "mapping-errors",
+        "The records name another transformer for a share of the homes (seen in the registry files).",
+        "रिकॉर्ड में कुछ घर दूसरे ट्रांसफार्मर पर लिखे हैं (रजिस्ट्री की फ़ाइलों में दिखता है)।",
+        scene_fleet.mapping_errors,
+        share="0.15",
+    ),
+    _scene(
+        "clock-reset",
+        "A share of the clocks fell back to 2000-01-01 before the start.",
+        "कुछ घड़ियाँ शुरुआत से पहले 2000-01-01 पर लौट गईं।",
+        scene_fleet.clock_reset,
+        share="0.01",
+        hours_ago="6",
+    ),
+    _scene(
+        "relay-replay",
+        "Somebody records the commands to one meter's relay and sends the same octets again; it must refuse.",
+        "कोई एक मीटर के रिले के आदेश रिकॉर्ड करके वही फिर भेजता है; मीटर को मना करना चाहिए।",
+        scene_faults.relay_replay,
+        meter="2",
+        after="5",
+    ),
+    _scene(
+        "meter-swap",
+        "One home got another meter in mid-month: new serial number, same keys, registers from 7 Wh.",
+        "महीने के बीच एक घर का मीटर बदला गया: नया क्रमांक, वही कुंजियाँ, रजिस्टर 7 Wh से।",
+        scene_fleet.meter_swap,
+        meter="3",
+        day="-10",
+        hour="11",
+        start_wh="7",
+        serial="ML00000001",
+    ),
+    _scene(
+        "rollover",
+        "One home's energy registers pass 999,999 kWh and start from 0.",
+        "एक घर के ऊर्जा रजिस्टर 999,999 kWh पार कर 0 से शुरू होते हैं।",
+        scene_fleet.rollover,
+        meter="4",
+        hours_ago="30",
+    ),
+    _scene(
+        "batch-cut",
+        "A thousand homes owe (defaulters.csv beside the registry): order their cut in the control room.",
+        "हज़ार घरों पर बकाया (रजिस्ट्री के साथ defaulters.csv): काटने का आदेश नियंत्रण कक्ष से दें।",
+        scene_fleet.batch_cut,
+        count="1000",
+        silent="0.02",
+    ),
+    _scene(
+        "wrong-command",
+        "Every relay would obey: try to cut everybody at once, in the control room. Nothing happens by itself.",
+        "हर रिले मानेगा: नियंत्रण कक्ष में सबको एक साथ काटकर देखें। यहाँ अपने आप कुछ नहीं होता।",
+        scene_fleet.wrong_command,
+    ),
+    _scene(
         "bad-meter",
         "60 % of the tries to reach one meter fail, and in one town hour in eight it never answers.",
-        _bad_meter,
+        "एक मीटर तक 60 % कोशिशें विफल, और हर आठवें घंटे वह चुप रहता है।",
+        scene_faults.bad_meter,
         meter="6",
         fails="0.6",
         silent="0.125",
@@ -207,64 +221,106 @@ _ALL = (
     _scene(
         "bad-tower-hour",
         "All meters are out of reach for a town hour: the next whole one, or hour=0..23 of day=DATE or 0, 1, ...",
-        _bad_tower_hour,
+        "एक घंटे सारे मीटर पहुँच से बाहर: अगला पूरा घंटा, या day=DATE का hour=0..23।",
+        scene_faults.bad_tower_hour,
         day="0",
         hour="next",
         hours="1",
     ),
-    _scene("drifting-clock", "One clock gains 45 seconds a day.", _drifting_clock, meter="8", seconds="45"),
-    _scene("hang", "One meter accepts the connection and never answers.", _hang, meter="2"),
-    _scene("drip", "One meter sends an octet a second.", _drip, meter="2", seconds="1"),
-    _scene("late", "One meter answers 45 seconds of the wall late.", _late, meter="2", seconds="45"),
+    _scene(
+        "drifting-clock",
+        "One clock gains 45 seconds a day.",
+        "एक घड़ी रोज़ 45 सेकंड आगे भागती है।",
+        scene_faults.drifting_clock,
+        meter="8",
+        seconds="45",
+    ),
+    _scene(
+        "hang",
+        "One meter accepts the connection and never answers.",
+        "एक मीटर कनेक्शन लेता है और कभी उत्तर नहीं देता।",
+        scene_faults.hang,
+        meter="2",
+    ),
+    _scene(
+        "drip",
+        "One meter sends an octet a second.",
+        "एक मीटर हर सेकंड एक ऑक्टेट भेजता है।",
+        scene_faults.drip,
+        meter="2",
+        seconds="1",
+    ),
+    _scene(
+        "late",
+        "One meter answers 45 seconds of the wall late.",
+        "एक मीटर 45 सेकंड देर से उत्तर देता है।",
+        scene_faults.late,
+        meter="2",
+        seconds="45",
+    ),
     _scene(
         "reset-mid-block",
         "One meter tears the connection down instead of sending the second block of a long answer.",
-        _reset_mid_block,
+        "एक मीटर लंबे उत्तर के दूसरे ब्लॉक की जगह कनेक्शन तोड़ देता है।",
+        scene_faults.reset_mid_block,
         meter="2",
     ),
     _scene(
         "changed-serial",
         "One meter shows another serial number than the register of meters holds.",
-        _changed_serial,
+        "एक मीटर रजिस्टर से अलग क्रमांक दिखाता है।",
+        scene_faults.changed_serial,
         meter="2",
         serial="ML99999999",
     ),
     _scene(
         "year-2000",
         "One clock fell back to 2000-01-01 six hours before the start; blocks since then carry that time.",
-        _year_2000,
+        "एक घड़ी शुरुआत से छह घंटे पहले 2000-01-01 पर लौटी; तब से ब्लॉक वही समय ढोते हैं।",
+        scene_faults.year_2000,
         meter="2",
         hours_ago="6",
     ),
     _scene(
         "short-rows",
         "Every third row of one meter's profiles lacks its last cell.",
-        _distorted(distortions.short_rows),
+        "एक मीटर के प्रोफ़ाइल की हर तीसरी पंक्ति में आख़िरी खाना नहीं।",
+        scene_faults.distorted(distortions.short_rows),
         meter="2",
     ),
     _scene(
         "null-cells",
         "One meter sends null for the clock after the first row, and for every fifth other cell.",
-        _distorted(distortions.null_cells),
+        "एक मीटर पहली पंक्ति के बाद घड़ी और हर पाँचवाँ खाना खाली भेजता है।",
+        scene_faults.distorted(distortions.null_cells),
         meter="2",
     ),
     _scene(
         "wrong-tags",
         "The last cell of every second row of one meter's profiles has a tag that no type has.",
-        _distorted(distortions.wrong_tags),
+        "एक मीटर की हर दूसरी पंक्ति के आख़िरी खाने का टैग किसी प्रकार का नहीं।",
+        scene_faults.distorted(distortions.wrong_tags),
         meter="2",
     ),
     _scene(
         "oversized",
         "One meter answers every profile with 60,000 rows.",
-        _distorted(distortions.oversized),
+        "एक मीटर हर प्रोफ़ाइल पर 60,000 पंक्तियाँ भेजता है।",
+        scene_faults.distorted(distortions.oversized),
         meter="2",
     ),
-    _scene("replay", "One meter repeats an old ciphered answer as its third.", _replay, meter="2"),
+    _scene(
+        "replay",
+        "One meter repeats an old ciphered answer as its third.",
+        "एक मीटर पुराना कूट उत्तर तीसरी बार दोहराता है।",
+        scene_faults.replay,
+        meter="2",
+    ),
     _scene(
         "missing-slots",
         "A power cut of the meter's transformer: rows are absent, events 101 and 102 tell why.",
-        _missing_slots,
+        "मीटर के ट्रांसफार्मर की बिजली गई: पंक्तियाँ नहीं हैं, घटनाएँ 101 और 102 कारण बताती हैं।",
+        scene_faults.missing_slots,
         meter="0",
         day="-1",
         hour="14",
@@ -273,23 +329,38 @@ _ALL = (
     _scene(
         "last-gasp-storm",
         "A feeder loses supply: 70 % of its meters push a last gasp within 30 s (needs --push).",
+        "एक फीडर की बिजली गई: 70 % मीटर 30 सेकंड में आख़िरी संदेश भेजते हैं (--push चाहिए)।",
         push_scenes.last_gasp_storm,
         feeder="0",
         after="10",
         minutes="35",
     ),
-    _scene("push-duplicates", "A share of all pushes comes twice.", push_scenes.push_duplicates, share="0.5"),
+    _scene(
+        "push-duplicates",
+        "A share of all pushes comes twice.",
+        "भेजे गए संदेशों का एक भाग दो बार आता है।",
+        push_scenes.push_duplicates,
+        share="0.5",
+    ),
     _scene(
         "push-replay",
         "Somebody sends old pushes again; some meters use a counter twice.",
+        "कोई पुराने संदेश फिर भेजता है; कुछ मीटर एक गिनती दो बार लगाते हैं।",
         push_scenes.push_replay,
         share="0.2",
         reused="0.02",
     ),
-    _scene("push-forged", "Somebody pushes in the meters' names.", push_scenes.push_forged, share="0.2"),
+    _scene(
+        "push-forged",
+        "Somebody pushes in the meters' names.",
+        "कोई मीटरों के नाम से संदेश भेजता है।",
+        push_scenes.push_forged,
+        share="0.2",
+    ),
     _scene(
         "push-blocks",
         "Long pushes come in general blocks.",
+        "लंबे संदेश सामान्य ब्लॉकों में आते हैं।",
         push_scenes.push_blocks,
         share="0.5",
         octets="128",

@@ -13,6 +13,7 @@ import numpy as np
 from meterlab import draws
 from meterlab.interruptions import Interruptions
 from meterlab.registers import INSTALLED_S
+from meterlab.standing import Swap, Turn
 from meterlab.town import Town
 
 DRIFT_SD_S_PER_DAY = 0.5
@@ -69,6 +70,7 @@ class State:
     events: dict[int, list[Event]] = field(default_factory=dict)
     clock_jumps: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     serials: dict[int, str] = field(default_factory=dict)
+    turns: dict[int, Turn] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         town, count = self.town, len(self.town)
@@ -90,6 +92,11 @@ class State:
         self.next_received = np.zeros((count, len(CLIENTS)), np.uint32)
         # A counter that starts where the town's time stands does not fall back when the process starts again.
         self.sent = np.full(count, max(1, int(self.start_s - INSTALLED_S)), np.uint32)
+
+    def installed_s(self, meter: int) -> int:
+        """Since when this meter has hung at its place."""
+        turn = self.turns.get(meter)
+        return turn.at_s if isinstance(turn, Swap) else INSTALLED_S
 
     def clock_s(self, meter: int, now_s: float) -> float:
         """What the meter's clock shows."""
