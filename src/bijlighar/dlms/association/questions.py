@@ -36,8 +36,8 @@ from bijlighar.dlms.xdlms.action import (
     ActionNext,
     ActionRequest,
     decode_action_response,
-    decode_answer,
     decode_answers,
+    decode_joined_answer,
 )
 from bijlighar.dlms.xdlms.blocks import BLOCK_HEAD_OCTETS, Gathering, Piece, parts_of
 from bijlighar.dlms.xdlms.get import (
@@ -273,7 +273,7 @@ class ActionQuestion:
         if self._listed:
             answers = decode_answers(self._invoke, body, len(self._refs))
             return Turn((Move.ANSWER_ACT,), event=ActionListDone(tuple(map(_done, answers))))
-        return Turn((Move.ANSWER_ACT,), event=_done(decode_answer(self._invoke, body, 0)))
+        return Turn((Move.ANSWER_ACT,), event=_done(decode_joined_answer(self._invoke, body)))
 
 
 def _done(answer: ActionAnswer) -> ActionDone:

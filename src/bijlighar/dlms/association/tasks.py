@@ -113,12 +113,14 @@ def action_answer(task: Task) -> Answer:
     def block_of(piece: Piece) -> bytes:
         return ActionAnswerBlock(invoke, piece).encode()
 
+    service = Conformance.BLOCK_TRANSFER_WITH_ACTION
     if task.listed:
         body = encode_answers(answers)
         whole = ActionListAnswer(invoke, body).encode()
     else:
-        body, whole = answers[0].body(), answers[0].encode()
-    service = Conformance.BLOCK_TRANSFER_WITH_ACTION
+        body, whole = answers[0].value or b"", answers[0].encode()
+        if answers[0].result is not ActionResult.SUCCESS:
+            service = Conformance(0)  # blocks have no place for it
     unsaid = ActionAnswer(invoke, answers[0].result, None, DataAccessResult.OTHER_REASON).encode()
     return Answer(whole, Move.ANSWER_ACT, body, Move.GIVE_ANSWER_BLOCK, service, block_of, unsaid)
 

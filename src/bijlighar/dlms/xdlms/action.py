@@ -1,7 +1,7 @@
 """The ACTION service: normal, with list, and both in blocks, parameters as well as answers (IEC 62056-5-3).
 
-What goes in the blocks of an answer is what would follow the invoke-id: the result and the returned value, or the
-count and these for each method of a list.
+What goes in the blocks of an answer is the returned value alone, for blocks tell a success; of a list it is what
+would follow the invoke-id, the count and result and value of each method.
 """
 
 from __future__ import annotations
@@ -236,6 +236,16 @@ def decode_answer(invoke: int, octets: bytes, offset: int) -> ActionAnswer:
     if flag == 1 and size == 4 and octets[offset + 2] == 1:
         return ActionAnswer(invoke, result, None, named(DataAccessResult, octets[offset + 3]))
     raise Malformed("an action-response holds neither a value, a result nor nothing")
+
+
+def decode_joined_answer(invoke: int, octets: bytes) -> ActionAnswer:
+    """The answer of one method that came in blocks: its value alone, or what stands in an answer of one piece.
+
+    Some peers send the latter. No value begins with 00 and goes on. Raises Malformed, Truncated.
+    """
+    if octets[:1] == b"\x00" and len(octets) > 1:
+        return decode_answer(invoke, octets, 0)
+    return ActionAnswer(invoke, _SUCCESS, octets)
 
 
 def encode_answers(answers: Sequence[ActionAnswer]) -> bytes:
