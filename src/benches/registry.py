@@ -11,6 +11,7 @@ from benches.report import Report
 MODULES: Final = {
     "day": "benches.day",
     "decode": "benches.decode",
+    "live": "benches.live",
     "meter-month": "benches.meter_month",
     "push": "benches.push",
     "session": "benches.session",

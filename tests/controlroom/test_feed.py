@@ -10,8 +10,10 @@ from bijlighar.controlroom.feed import (
     MOST_OVERFLOWS,
     MOST_TOPICS_A_CLIENT,
     MOST_WAITING_FRAMES,
+    MOST_WINDOW_METERS,
     FeedClient,
     FeedHub,
+    Subscription,
     TooManyClients,
     TopicRefused,
     parse_subscription,
@@ -126,14 +128,17 @@ def test_numbers_of_single_meters_are_forgotten_with_their_last_follower() -> No
 
 
 def test_a_subscription_names_topics_of_the_feed() -> None:
-    assert parse_subscription('{"subscribe": ["meters", "meter:12", "trial", "status", "jobs"]}') == {
+    asked = parse_subscription('{"subscribe": ["meters", "meter:12", "trial", "status", "jobs"]}')
+    assert asked.window is None
+    assert asked.topics == {
         "meters",
         "meter:12",
         "trial",
         "status",
         "jobs",
     }
-    assert parse_subscription('{"subscribe": []}') == frozenset()
+    assert parse_subscription('{"subscribe": []}').topics == frozenset()
+    assert parse_subscription('{"window": [3, 4, 3]}') == Subscription(topics=None, window=frozenset({3, 4}))
 
 
 @pytest.mark.parametrize(
@@ -157,5 +162,52 @@ def test_a_subscription_names_topics_of_the_feed() -> None:
     ],
 )
 def test_a_strange_subscription_is_refused(message: str | bytes) -> None:
+    with pytest.raises(TopicRefused):
+        parse_subscription(message)
+
+
+def test_a_page_of_a_long_list_gets_one_frame_for_all_that_it_looks_at() -> None:
+    hub = FeedHub(_State().snapshot, most_clients=5)
+    client, other = hub.join(), hub.join()
+    hub.ask(client, parse_subscription('{"subscribe": [], "window": [5, 3]}'))
+    hub.ask(other, parse_subscription('{"subscribe": ["meter:3"], "window": [9]}'))
+    assert _frames(client) == [
+        {"seq": 0, "topic": "window", "rows": ["meter:3", 1, "meter:5", 1], "snapshot": True}
+    ]
+    assert hub.looked_at() == {3, 5, 9}
+    other.waiting.clear()
+    hub.publish_meters({3: "three", 4: "four", 5: "five"})
+    assert _frames(client) == [{"seq": 1, "topic": "window", "rows": ["three", "five"]}]
+    assert [(frame["topic"], frame["rows"]) for frame in _frames(other)] == [("meter:3", ["three"])]
+
+
+def test_scrolling_moves_the_window_and_leaves_the_other_topics_alone() -> None:
+    hub = FeedHub(_State().snapshot, most_clients=5)
+    client = hub.join()
+    hub.ask(client, parse_subscription('{"subscribe": ["status"], "window": [1, 2]}'))
+    hub.publish_meters({1: "one"})
+    client.waiting.clear()
+    hub.ask(client, parse_subscription('{"window": [7]}'))
+    (frame,) = _frames(client)
+    assert (frame["seq"], frame["rows"], frame["snapshot"]) == (2, ["meter:7", 1], True)
+    hub.publish_meters({1: "one", 7: "seven"})
+    assert _frames(client) == [{"seq": 3, "topic": "window", "rows": ["seven"]}]
+    assert client.topics == {"status"}
+
+
+def test_sixty_meters_that_change_at_once_overflow_nobody() -> None:
+    hub = FeedHub(_State().snapshot, most_clients=5)
+    client = hub.join()
+    hub.ask(client, Subscription(topics=frozenset(), window=frozenset(range(60))))
+    for _ in range(MOST_WAITING_FRAMES - 1):
+        hub.publish_meters(dict.fromkeys(range(60), "row"))
+    assert (client.overflows, len(client.waiting)) == (0, MOST_WAITING_FRAMES)
+    hub.publish_meters({1: "row"})
+    assert client.overflows == 1
+    assert [frame["snapshot"] for frame in _frames(client)] == [True]
+
+
+@pytest.mark.parametrize("message", ["{}", json.dumps({"window": list(range(MOST_WINDOW_METERS + 1))})])
+def test_a_window_too_wide_and_a_message_that_asks_for_nothing_are_refused(message: str) -> None:
     with pytest.raises(TopicRefused):
         parse_subscription(message)

@@ -142,3 +142,10 @@ def test_meters_beyond_the_registry_are_left_out_until_there_is_room() -> None:
     assert columns.power_w[[1, 5]].tolist() == [20, MISSING]
     columns.apply_readings(row)
     assert columns.power_w[5] == 10
+
+
+def test_changes_of_meters_that_nobody_looks_at_do_not_wait() -> None:
+    columns = live()
+    columns.apply_contacts([contact(3, NOON), contact(7, NOON)])
+    assert columns.take_changed_of({7, 2, 10_000_000}) == [7]
+    assert columns.take_changed().tolist() == []

@@ -1,8 +1,9 @@
 """The live feed's hub: one encoding of a change for all clients, sequence numbers, snapshot first, limits.
 
 A frame is UTF-8 JSON ``{"seq": n, "topic": t, "snapshot": true?, "rows": [...]}``. ``seq`` counts per topic; a
-client that misses a number subscribes again and gets a snapshot. The hub knows no sockets: a client is a queue
-of octets, so that it is tested with plain values.
+client that misses a number subscribes again and gets a snapshot. Topic ``window`` is the client's own: the meters
+that it looks at, of a list of any length, in one frame. The hub knows no sockets: a client is a queue of octets,
+so that it is tested with plain values.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,7 +22,10 @@ MOST_WAITING_FRAMES = 16
 """Eight seconds of two flushes a second; whoever is further behind is served by a snapshot."""
 MOST_OVERFLOWS = 8
 """A client that fell behind this often gets no further snapshots: it costs more than it can read."""
+MOST_WINDOW_METERS = 500
+"""The longest page of the list; a screen holds some sixty rows."""
 STANDING_TOPICS = frozenset({"meters", "trial", "status", "jobs"})
+WINDOW = "window"
 _METER_TOPIC = re.compile(r"meter:(\d{1,9})")
 
 Rows = Sequence[Any]
@@ -37,7 +41,15 @@ class TooManyClients(Exception):
 
 
 class _Subscribe(msgspec.Struct, forbid_unknown_fields=True):
-    subscribe: list[str]
+    subscribe: list[str] | None = None
+    window: list[int] | None = None
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client asks for; None leaves as it was."""
+
+    topics: frozenset[str] | None
+    window: frozenset[int] | None
 
 
 class _Frame(msgspec.Struct, omit_defaults=True):
@@ -47,12 +59,24 @@ class _Frame(msgspec.Struct, omit_defaults=True):
     snapshot: bool = False
 
 
-def parse_subscription(message: str | bytes) -> frozenset[str]:
-    """The topics of a client's ``{"subscribe": [...]}``. Raises TopicRefused."""
+def parse_subscription(message: str | bytes) -> Subscription:
+    """A client's ``{"subscribe": [topic, …], "window": [meter id, …]}``, either or both. Raises TopicRefused."""
     try:
-        topics = frozenset(msgspec.json.decode(message, type=_Subscribe).subscribe)
+        asked = msgspec.json.decode(message, type=_Subscribe)
     except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
-        raise TopicRefused('the feed takes {"subscribe": ["meters", "meter:12", "trial", "status"]}') from problem
+        raise TopicRefused(
+            'the feed takes {"subscribe": ["meters", "meter:12", "trial", "status"], "window": [12, 13]}'
+        ) from problem
+    if asked.subscribe is None and asked.window is None:
+        raise TopicRefused("the message asks for nothing")
+    window = None if asked.window is None else frozenset(asked.window)
+    if window is not None and len(window) > MOST_WINDOW_METERS:
+        raise TopicRefused(f"a window holds {MOST_WINDOW_METERS} meters")
+    topics = None if asked.subscribe is None else _known(frozenset(asked.subscribe))
+    return Subscription(topics=topics, window=window)
+
+
+def _known(topics: frozenset[str]) -> frozenset[str]:
     if len(topics) > MOST_TOPICS_A_CLIENT:
         raise TopicRefused(f"a client may follow {MOST_TOPICS_A_CLIENT} topics")
     for topic in topics:
@@ -72,6 +96,8 @@ class FeedClient:
 
     def __init__(self) -> None:
         self.topics: frozenset[str] = frozenset()
+        self.window: frozenset[int] = frozenset()
+        self.window_seq = 0
         self.closed: str | None = None
         self.waiting: deque[bytes] = deque()
         self.overflows = 0
@@ -112,6 +138,7 @@ class FeedHub:
         self._most_clients = most_clients
         self._clients: set[FeedClient] = set()
         self._sequences: dict[str, int] = {}
+        self._followed: set[str] | None = None
         self._encode = msgspec.json.Encoder().encode
 
     @property
@@ -121,7 +148,14 @@ class FeedHub:
 
     def topics(self) -> set[str]:
         """Topics that somebody follows."""
-        return {topic for client in self._clients for topic in client.topics}
+        if self._followed is None:
+            self._followed = {topic for client in self._clients for topic in client.topics}
+        return self._followed
+
+    def looked_at(self) -> set[int]:
+        """Meters that somebody follows or has in the window."""
+        meters = {meter for client in self._clients for meter in client.window}
+        return meters | {meter for topic in self.topics() if (meter := meter_of(topic)) is not None}
 
     def join(self) -> FeedClient:
         """A new client. Raises TooManyClients."""
@@ -134,14 +168,49 @@ class FeedHub:
     def leave(self, client: FeedClient) -> None:
         """Forget a client; its topics' numbers are forgotten with the last one who followed them."""
         self._clients.discard(client)
+        self._followed = None
         followed = self.topics()
         for topic in client.topics - followed:
             if topic not in STANDING_TOPICS:
                 self._sequences.pop(topic, None)
 
     def subscribe(self, client: FeedClient, topics: frozenset[str]) -> None:
-        """Follow exactly these topics from now on; each begins with a snapshot."""
-        client.restart(topics, [self._snapshot_frame(topic) for topic in sorted(topics)])
+        """Follow exactly these topics from now on; each, and the window, begins with a snapshot."""
+        frames = [self._snapshot_frame(topic) for topic in sorted(topics)]
+        if client.window:
+            frames.append(self._window_snapshot(client))
+        client.restart(topics, frames)
+        self._followed = None
+
+    def look(self, client: FeedClient, window: frozenset[int]) -> None:
+        """Have exactly these meters in the window from now on; the frame that says how they stand comes next."""
+        client.window = window
+        client.window_seq += 1
+        if not client.offer(self._window_snapshot(client)):
+            self._coalesce(client)
+
+    def ask(self, client: FeedClient, asked: Subscription) -> None:
+        """Do what a client asked for."""
+        if asked.topics is None:
+            self.look(client, asked.window or frozenset())
+            return
+        if asked.window is not None:
+            client.window = asked.window
+        self.subscribe(client, asked.topics)
+
+    def publish_meters(self, rows: Mapping[int, Any]) -> None:
+        """Send changed meters to all who look at them: each row encoded once, one frame a client."""
+        encoded = {meter: msgspec.Raw(self._encode(row)) for meter, row in rows.items()}
+        for meter, row in encoded.items():
+            topic = f"meter:{meter}"
+            if topic in self.topics():
+                self.publish(topic, [row])
+        for client in self._clients:
+            inside = [row for meter, row in encoded.items() if meter in client.window] if client.window else []
+            if inside:
+                client.window_seq += 1
+                frame = self._encode(_Frame(seq=client.window_seq, topic=WINDOW, rows=inside))
+                self._deliver([client], frame)
 
     def publish(self, topic: str, rows: Rows) -> None:
         """Send rows to all who follow the topic: encoded once."""
@@ -164,6 +233,10 @@ class FeedHub:
             client.close("too slow")
             return
         self.subscribe(client, client.topics)
+
+    def _window_snapshot(self, client: FeedClient) -> bytes:
+        rows = [row for meter in sorted(client.window) for row in self._snapshot(f"meter:{meter}")]
+        return self._encode(_Frame(seq=client.window_seq, topic=WINDOW, rows=rows, snapshot=True))
 
     def _snapshot_frame(self, topic: str) -> bytes:
         seq = self._sequences.setdefault(topic, 0)

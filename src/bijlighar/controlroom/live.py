@@ -6,7 +6,7 @@ records may not, so whatever is shown here can be had again by rebuilding. Lives
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from bijlighar.cim.readings import MISSING, ReadingBatch
 OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)
 _OUTCOME_CODE = {outcome: code for code, outcome in enumerate(OUTCOMES)}
 _HEARD = frozenset({Outcome.OK, Outcome.INCOMPLETE, Outcome.NOT_STORED})
+_HEARD_CODES = np.array([outcome in _HEARD for outcome in OUTCOMES])
+_OK, _STOPPED = _OUTCOME_CODE[Outcome.OK], _OUTCOME_CODE[Outcome.STOPPED]
 NO_OUTCOME = -1
 
 STATES = ("heard", "late", "silent")
@@ -168,24 +170,39 @@ class LiveColumns:
 
     def apply_contacts(self, contacts: Sequence[Contact]) -> None:
         """Take over contacts, in any order. One that ended with the head-end says nothing of its meter."""
-        for contact in contacts:
-            if 0 <= contact.meter_id <= self.capacity and contact.outcome is not Outcome.STOPPED:
-                self._apply_contact(contact)
+        if contacts:
+            self.apply_contact_columns(
+                np.array([each.meter_id for each in contacts], dtype=np.int64),
+                np.array([each.started_ms for each in contacts], dtype=np.int64),
+                np.array([_OUTCOME_CODE[each.outcome] for each in contacts], dtype=np.int8),
+                np.array([_told(each.clock_offset_ms) for each in contacts], dtype=np.int64),
+                np.array([_told(each.signal_dbm) for each in contacts], dtype=np.int64),
+            )
 
-    def _apply_contact(self, contact: Contact) -> None:
-        meter, at_ms = contact.meter_id, contact.started_ms
-        if at_ms // 1000 in self.day:
-            self.tried_today[meter] += 1
-            self.succeeded_today[meter] += contact.outcome is Outcome.OK
-        if at_ms >= self.tried_ms[meter]:
-            self.tried_ms[meter] = at_ms
-            self.outcome[meter] = _OUTCOME_CODE[contact.outcome]
-            if contact.clock_offset_ms is not None:
-                self.clock_offset_ms[meter] = contact.clock_offset_ms
-            if contact.signal_dbm is not None:
-                self.signal_dbm[meter] = contact.signal_dbm
-        if contact.outcome in _HEARD:
-            self.last_contact_ms[meter] = max(self.last_contact_ms[meter], at_ms)
+    def apply_contact_columns(
+        self,
+        meter: NDArray[np.int64],
+        started_ms: NDArray[np.int64],
+        outcome: NDArray[np.int8],
+        clock_offset_ms: NDArray[np.int64],
+        signal_dbm: NDArray[np.int64],
+    ) -> None:
+        """The same in columns by contact: ``outcome`` an index into OUTCOMES, MISSING for what was not told."""
+        keep = np.flatnonzero((meter >= 0) & (meter <= self.capacity) & (outcome != _STOPPED))
+        # Oldest first: of several contacts of one meter the newest is written last and stays.
+        keep = keep[np.argsort(started_ms[keep], kind="stable")]
+        meter, started_ms, outcome = meter[keep], started_ms[keep], outcome[keep]
+        today = _within(started_ms // 1000, self.day)
+        np.add.at(self.tried_today, meter[today], np.int32(1))
+        np.add.at(self.succeeded_today, meter[today & (outcome == _OK)], np.int32(1))
+        newest = started_ms >= self.tried_ms[meter]
+        self.tried_ms[meter[newest]] = started_ms[newest]
+        self.outcome[meter[newest]] = outcome[newest]
+        for target, told in ((self.clock_offset_ms, clock_offset_ms[keep]), (self.signal_dbm, signal_dbm[keep])):
+            fresh = newest & (told != MISSING)
+            target[meter[fresh]] = told[fresh]
+        heard = _HEARD_CODES[outcome]
+        np.maximum.at(self.last_contact_ms, meter[heard], started_ms[heard])
         self._changed[meter] = True
 
     def states(self, meter_id: NDArray[np.int32], now_s: float) -> NDArray[np.int8]:
@@ -205,6 +222,16 @@ class LiveColumns:
         changed = np.flatnonzero(self._changed)[:most].astype(np.int32)
         self._changed[changed] = False
         return changed
+
+    def take_changed_of(self, meters: Iterable[int]) -> list[int]:
+        """Those of the named meters that changed since changes were last taken; then nothing counts as changed."""
+        changed = [meter for meter in meters if 0 <= meter <= self.capacity and self._changed[meter]]
+        self._changed[:] = False
+        return changed
+
+
+def _told(value: int | None) -> int:
+    return MISSING if value is None else value
 
 
 def _within(instants_s: NDArray[np.int64], period: Period) -> NDArray[np.bool_]:

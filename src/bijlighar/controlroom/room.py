@@ -68,7 +68,7 @@ MOST_COUNTED_METERS = 500
 PASSWORD_CHECKS_AT_ONCE = 2
 """One check takes 64 MiB and some 50 ms of a core; a storm of sign-ins waits instead of filling the memory."""
 MOST_SNAPSHOT_ROWS = 5_000
-"""A larger registry's page follows single meters (``meter:N``) instead of all."""
+"""A larger registry's page follows what it looks at (the window, ``meter:N``) instead of all."""
 
 
 class FeedRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,23 +238,23 @@ class ControlRoom:
         self.live.roll(self.now())
         if self._flushes % STATE_FLUSHES == 0:
             self._mark_changed_states()
-        changed = self.live.take_changed(MOST_ROWS_A_FRAME)
-        if len(changed):
-            self._publish_meters(changed.tolist())
+        self._publish_meters()
         if self._changed_jobs:
             jobs, self._changed_jobs = self._changed_jobs, {}
             self.hub.publish("jobs", [job_row(job) for job in jobs.values()])
         if self._flushes % STATUS_FLUSHES == 0:
             self._publish_status()
 
-    def _publish_meters(self, changed: list[int]) -> None:
-        rows = self.rows_of(changed)
-        self.hub.publish("meters", rows)
-        followed = self.hub.topics()
-        for row in rows:
-            topic = f"meter:{row.meter_id}"
-            if topic in followed:
-                self.hub.publish(topic, [row])
+    def _publish_meters(self) -> None:
+        """Only what somebody looks at is told: a city changes some hundred meters in each half second."""
+        if "meters" in self.hub.topics():
+            changed = self.live.take_changed(MOST_ROWS_A_FRAME).tolist()
+        else:
+            changed = self.live.take_changed_of(self.hub.looked_at())
+        if changed:
+            rows = self.rows_of(changed)
+            self.hub.publish("meters", rows)
+            self.hub.publish_meters({row.meter_id: row for row in rows})
 
     def _publish_status(self) -> None:
         status = self.status()
@@ -348,12 +348,27 @@ def rebuild(live: LiveColumns, records: Records, *, now_s: float) -> None:
     """Fill live columns from records: last rows, today's blocks and contacts, and the last day's contacts."""
     readings = records.readings
     live.apply_readings(readings.last(ProfileKind.INSTANTANEOUS))
-    for period_s in BLOCK_LENGTHS_S:
+    for rows in records.pieces.rows(ProfileKind.BLOCK_LOAD, live.day, ["import_wh"]):
         live.apply_readings(
-            readings.table(ProfileKind.BLOCK_LOAD, None, live.day, ["import_wh"], period_s=period_s)
+            ReadingBatch(
+                kind=ProfileKind.BLOCK_LOAD,
+                period_s=rows.period_s,
+                meter_id=rows.meter_id.astype(np.int32),
+                start_s=rows.start_s,
+                received_s=rows.received_s,
+                channels=rows.channels,
+            )
         )
     recent = Period(start_s=live.day.start_s - CONTACTS_BACK_S, end_s=max(int(now_s), live.day.start_s) + 1)
-    live.apply_contacts(readings.contacts(recent))
+    for told in records.pieces.contacts(recent):
+        within = np.flatnonzero((told.started_s >= recent.start_s) & (told.started_s < recent.end_s))
+        live.apply_contact_columns(
+            told.meter_id[within],
+            told.started_s[within] * 1000,
+            told.outcome[within],
+            told.clock_offset_ms[within],
+            told.signal_dbm[within],
+        )
     landed = readings.landed_on(civil_date(int(now_s)))
     live.readings_today = sum(rows for kind, rows in landed.items() if kind != "contact")
     live.take_changed()

@@ -32,7 +32,9 @@ _Socket = WebSocket[Any, Any, Any]
 
 @websocket("/live", opt={"needs": Permission.ANYBODY})
 async def live(socket: _Socket) -> None:
-    """Follow topics: ``{"subscribe": ["meters", "meter:12", "trial", "status", "jobs"]}``.
+    """Follow topics: ``{"subscribe": ["meter:12", "trial", "status", "jobs"], "window": [12, 13]}``.
+
+    ``window``: the meters that a page looks at, of a list of any length. ``meters``: all, of a small registry.
 
     Open to anybody at the guard, because a page must be told the reason in a close code, which needs acceptance.
     """
@@ -95,7 +97,7 @@ async def _receive(room: ControlRoom, socket: _Socket, client: FeedClient) -> in
         except (WebSocketDisconnect, WebSocketException, KeyError):
             return None
         try:
-            room.hub.subscribe(client, parse_subscription(message))
+            room.hub.ask(client, parse_subscription(message))
         except TopicRefused:
             return CLOSE_NOT_VALID
         await asyncio.sleep(SUBSCRIPTION_PAUSE_S)

@@ -33,7 +33,7 @@ async def _document(request: AnyRequest, day: str) -> Document:
 
 @get("/service-levels", opt={"needs": Permission.READ_METERS})
 async def service_levels(request: AnyRequest, day: Text = "") -> Document:
-    """Completeness by hour and kind, answering times, groups, ranked faults; of yesterday unless a day is named."""
+    """Completeness by hour and kind, answering times, groups, ranked faults; yesterday unless a day is named."""
     told = await _document(request, day)
     latest = civil_date(int(room_of(request).now()))
     return {**told, "latest_day": latest.isoformat(), "default_day": (latest - timedelta(days=1)).isoformat()}

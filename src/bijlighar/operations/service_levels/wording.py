@@ -25,7 +25,7 @@ _OUTCOMES: dict[Outcome, tuple[str, str]] = {
 _SCOPES: dict[Scope, tuple[str, str]] = {
     Scope.TOWER: ("Tower", "टावर"),
     Scope.FEEDER: ("Feeder", "फीडर"),
-    Scope.TRANSFORMER: ("Transformer", "ट्रांसफ़ॉर्मर"),
+    Scope.TRANSFORMER: ("Transformer", "ट्रांसफार्मर"),
 }
 _SENTENCES: dict[Cause, tuple[str, str]] = {
     Cause.HEAD_END_LINE: (
@@ -64,8 +64,8 @@ _SENTENCES: dict[Cause, tuple[str, str]] = {
             "makes {elsewhere:.1%} do. So the make, not the place."
         ),
         (
-            "{name} मेक के {of} में से {meters} मीटर {towers} टावरों पर एक ही तरह विफल ({outcome}); अन्य मेक में "
-            "{elsewhere:.1%}। इसलिए दोष मेक का है, स्थान का नहीं।"
+            "निर्माता {name} के {of} में से {meters} मीटर {towers} टावरों पर एक ही तरह विफल ({outcome}); अन्य निर्माताओं में "
+            "{elsewhere:.1%}। इसलिए दोष निर्माता का है, स्थान का नहीं।"
         ),
     ),
     Cause.KEYS_REFUSED: (
