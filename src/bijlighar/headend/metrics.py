@@ -26,6 +26,7 @@ class Metrics:
         self._octets = Counter(
             "bijlighar_octets", "Octets to and from meters", ["direction"], registry=self.registry
         )
+        self._octets_sent, self._octets_received = (self._octets.labels(way) for way in ("sent", "received"))
         self._rows = Counter("bijlighar_rows_landed", "Durable rows, by kind", ["kind"], registry=self.registry)
         self._apart = Counter(
             "bijlighar_rows_quarantined", "Rows kept apart, by reason", ["reason"], registry=self.registry
@@ -66,8 +67,8 @@ class Metrics:
         self._visits.labels(contact.outcome.value).inc()
         if contact.latency_ms is not None:
             self._latency.observe(contact.latency_ms / 1000)
-        self._octets.labels("sent").inc(contact.octets_sent)
-        self._octets.labels("received").inc(contact.octets_received)
+        self._octets_sent.inc(contact.octets_sent)
+        self._octets_received.inc(contact.octets_received)
 
     def landed(self, kind: str, rows: int) -> None:
         """Count durable rows."""

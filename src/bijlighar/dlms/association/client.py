@@ -29,7 +29,7 @@ from bijlighar.dlms.association.opening import check_proof, negotiated, proof, p
 from bijlighar.dlms.association.prepared import prepared
 from bijlighar.dlms.association.protection import Protection
 from bijlighar.dlms.association.questions import ActionQuestion, Question, SetQuestion
-from bijlighar.dlms.association.settings import ClientSettings, check_challenge
+from bijlighar.dlms.association.settings import ClientSettings, check_challenge, password
 from bijlighar.dlms.association.states import Move, Role, State, rows
 from bijlighar.dlms.association.terms import NOTHING_NEGOTIATED
 from bijlighar.dlms.association.unasked import event_notified, notified, service_refused
@@ -137,7 +137,8 @@ class ClientAssociation:
         """Ask for the association (AARQ)."""
         try:
             self._row = self._row[_ASSOCIATE]
-            self.link.send(self._prepared.aarq(self._challenge, self._channel))
+            value = self._challenge if self._prepared.is_hls else password(self._settings)
+            self.link.send(self._prepared.aarq(value, self._channel))
         except ProtocolError as fault:
             self._fail(fault)
             raise

@@ -1,8 +1,8 @@
 """The constant octets of an opening and a release: encoded once, used by every visit.
 
 AARQ and RLRQ are made by the general encoder and cut where the challenge and the ciphered part stand, so that a
-visit only fills in what is new: challenge, counter, ciphertext. They hold no key, and no more of a meter than its
-LLS password, so all meters of one fleet that prove themselves by HLS share them.
+visit only fills in what is new: challenge or password, counter, ciphertext. They hold nothing of a meter, so all
+meters of one fleet share them.
 """
 
 from __future__ import annotations
@@ -20,22 +20,21 @@ from bijlighar.dlms.xdlms.initiate import INITIATE_REQUEST
 
 _COUNTER_OCTETS = 4
 _BEFORE_INFORMATION = 4
-"""BE, length, 04, length: what stands between challenge and user information while both lengths are short."""
+"""BE, length, 04, length: what stands between value and user information while both lengths are short."""
 _KEPT = 1024
-"""Constant octets kept, 0.3 kB each: one for a fleet with HLS; of passwords, those of the meters seen last."""
+"""Constant octets kept, 0.3 kB each: one for each kind of opening."""
 
 
 class Prepared:
     """Constant octets for one kind of opening.
 
-    ``title`` our system title, None when nothing is ciphered nor proven by GMAC; ``password`` LLS only.
+    ``title`` our system title, None when nothing is ciphered nor proven by GMAC; ``password_octets`` LLS only.
     ``ciphered`` whether APDUs are, ``general`` in which form; ``is_hls`` whether proofs are exchanged.
     """
 
     __slots__ = (
         "_aarq_head",
         "_aarq_middle",
-        "_aarq_plain",
         "_initiate",
         "_initiate_again",
         "_rlrq_head",
@@ -54,7 +53,7 @@ class Prepared:
         ciphering: Ciphering,
         protection: int,
         title: bytes | None,
-        password: bytes | None,
+        password_octets: int,
         max_pdu: int,
         dedicated_key: bytes | None,
         general_blocks: BlockSettings | None,
@@ -70,24 +69,22 @@ class Prepared:
         again = InitiateRequest(conformance=services, max_pdu=max_pdu)
         first = InitiateRequest(conformance=services, max_pdu=max_pdu, dedicated_key=dedicated_key)
         self._initiate, self._initiate_again = first.encode(), again.encode()
-        self._prepare_aarq(mechanism, password)
+        self._prepare_aarq(mechanism, CHALLENGE_OCTETS if self.is_hls else password_octets)
         self._prepare_rlrq()
 
-    def _prepare_aarq(self, mechanism: Mechanism, password: bytes | None) -> None:
+    def _prepare_aarq(self, mechanism: Mechanism, value_octets: int) -> None:
         head, body_octets = self._information(self._initiate)
         information = head + bytes(body_octets)
         aarq = Aarq(
             context=self.context,
             mechanism=mechanism,
             calling_title=self.title,
-            authentication_value=bytes(CHALLENGE_OCTETS) if self.is_hls else password,
+            authentication_value=bytes(value_octets) if value_octets else None,
             user_information=information,
         ).encode()
-        challenge_ends = len(aarq) - len(information) - _BEFORE_INFORMATION
-        challenge_begins = challenge_ends - (CHALLENGE_OCTETS if self.is_hls else 0)
-        self._aarq_head = aarq[:challenge_begins]
-        self._aarq_middle = aarq[challenge_ends : len(aarq) - body_octets]
-        self._aarq_plain = self._aarq_head + self._aarq_middle
+        value_ends = len(aarq) - len(information) - _BEFORE_INFORMATION
+        self._aarq_head = aarq[: value_ends - value_octets]
+        self._aarq_middle = aarq[value_ends : len(aarq) - body_octets]
 
     def _prepare_rlrq(self) -> None:
         self._rlrq_head = Release(0, None).encode(RLRQ)
@@ -104,9 +101,9 @@ class Prepared:
         tag = 0 if self.protection == ENCRYPTED else TAG_OCTETS
         return head, _COUNTER_OCTETS + len(initiate) + tag
 
-    def aarq(self, challenge: bytes, channel: SecureChannel | None) -> bytes:
-        """The AARQ; its InitiateRequest is glo-ciphered whenever the association is."""
-        filled = self._aarq_head + challenge + self._aarq_middle if self.is_hls else self._aarq_plain
+    def aarq(self, value: bytes, channel: SecureChannel | None) -> bytes:
+        """The AARQ with our challenge, the password, or b""; its InitiateRequest is ciphered when all is."""
+        filled = self._aarq_head + value + self._aarq_middle
         if self.ciphered and channel is not None:
             return filled + channel.seal(self._initiate)
         return filled
@@ -135,7 +132,7 @@ def prepared(settings: ClientSettings) -> Prepared:
         settings.ciphering,
         int(settings.protection),
         settings.own.system_title if keyed and settings.own is not None else None,
-        settings.secret if settings.mechanism is Mechanism.LLS else None,
+        len(settings.secret or b"") if settings.mechanism is Mechanism.LLS else 0,
         settings.max_pdu,
         settings.dedicated_key,
         settings.general_blocks,

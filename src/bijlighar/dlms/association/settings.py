@@ -140,6 +140,11 @@ class ServerSettings:
     general_blocks: BlockSettings | None = None
 
 
+def password(settings: ClientSettings) -> bytes:
+    """What proves the client in its AARQ: the LLS password, b"" with any other mechanism."""
+    return settings.secret or b"" if settings.mechanism is Mechanism.LLS else b""
+
+
 def check_client(settings: ClientSettings) -> None:
     """Raise LocalProtocolError for settings that cannot work."""
     _check_access(settings.mechanism, settings.ciphering, settings.secret, settings.own, settings.protection)
