@@ -12,6 +12,7 @@ from bijlighar.dlms.errors import ProtocolError
 from meterlab.access import WRAPPER_HEADER_OCTETS, caller_of, hdlc_settings, keep_counters, server_settings
 from meterlab.answering import answer
 from meterlab.conduct import WELL_BEHAVED
+from meterlab.eavesdropper import Tape
 from meterlab.outbox import Outbox
 from meterlab.radio import Fate
 from meterlab.usual import UsualVisit
@@ -40,6 +41,7 @@ class MeterConnection(asyncio.Protocol):
         "_meter",
         "_outbox",
         "_prompt",
+        "_tape",
         "_transport",
         "_visit",
         "heard_at_s",
@@ -54,6 +56,7 @@ class MeterConnection(asyncio.Protocol):
         self._outbox: Outbox | None = None
         self._conduct = WELL_BEHAVED
         self._prompt = False
+        self._tape: Tape | None = None
         self._early = b""
         self._arrives_at = 0.0
         self.heard_at_s = 0.0
@@ -97,6 +100,8 @@ class MeterConnection(asyncio.Protocol):
         self._exchange.busy.add(meter)
         self._exchange.open.add(self)
         self._conduct = lab.conduct(meter)
+        if self._conduct.commands_return_s is not None:
+            self._tape = Tape(relay_before=int(lab.state.control_state[meter]))
         if fate is Fate.GOES_THROUGH and not self._conduct.hangs:
             self._outbox = Outbox(transport, meter, lab.radio, self._conduct)
             usual = self._exchange.usual
@@ -104,9 +109,12 @@ class MeterConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
         """The meter is free again."""
+        called = None if self._transport is None else self._transport.get_extra_info("sockname")
         self._transport = None
         if self._meter is None:
             return
+        if self._tape is not None:
+            self._exchange.recorded(self._tape, self._meter, called)
         self._keep_counters()
         self._exchange.busy.discard(self._meter)
         self._exchange.open.discard(self)
@@ -125,6 +133,8 @@ class MeterConnection(asyncio.Protocol):
         if self._meter is None:
             self._wait_with(data)
             return
+        if self._tape is not None:
+            self._tape.record(data)
         way_s = self._outbox.way_there_s() if self._outbox is not None else 0.0
         if way_s > 0 or self._arrives_at > now_s:
             self._arrives_at = max(now_s + way_s, self._arrives_at)

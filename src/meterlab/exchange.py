@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bijlighar.dlms.hdlc import HdlcSettings
 from bijlighar.headend.clock import Clock
+from meterlab.eavesdropper import Tape, play
 from meterlab.lab import Lab
 from meterlab.usual import Usual
 
@@ -32,6 +33,7 @@ class Tally:
     full: int = 0
     faults: int = 0
     failures: int = 0
+    replayed: int = 0
 
     def counts(self) -> dict[str, int]:
         """Names and numbers."""
@@ -54,6 +56,7 @@ class Exchange:
     open: set[MeterConnection] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
     usual: Usual | None = field(init=False)
+    _replays: set[asyncio.Task[None]] = field(init=False, default_factory=set)
     _loop: asyncio.AbstractEventLoop | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -75,6 +78,19 @@ class Exchange:
             self.tally.full += 1
             return None
         return meter
+
+    def recorded(self, tape: Tape, meter: int, called: tuple[str, int] | None) -> None:
+        """A visit has ended that was listened to: one that moved the relay comes again after a while."""
+        after_s = self.lab.conduct(meter).commands_return_s
+        moved = int(self.lab.state.control_state[meter]) != tape.relay_before
+        if moved and called is not None and after_s is not None:
+            asyncio.get_running_loop().call_later(after_s, self._replay, tape, *called[:2])
+
+    def _replay(self, tape: Tape, host: str, port: int) -> None:
+        self.tally.replayed += 1
+        task = asyncio.get_running_loop().create_task(play(tape, host, port))
+        self._replays.add(task)
+        task.add_done_callback(self._replays.discard)
 
     def drop_idle(self) -> None:
         """Tear down every connection that has been silent for ``idle_s``."""

@@ -1,4 +1,4 @@
-"""When meters push: instantaneous values every quarter hour, blocks and midnights when they end, outages at once.
+"""When meters push: snapshots every quarter hour, blocks and midnights when they end, outages and tampers at once.
 
 Each meter has its own place in the period, so that a town does not speak all at once. Of an outage 70 % of the
 meters tell, within 30 s; the return of supply is told within 180 s. A meter without supply says nothing else.
@@ -24,6 +24,15 @@ SPREAD_S: Final = {INSTANTANEOUS: INSTANTANEOUS_S, BLOCK_LOAD: 300, DAILY: 600}
 GASPING_SHARE: Final = 0.7
 GASP_WITHIN_S: Final = 30.0
 BREATH_WITHIN_S: Final = 180.0
+
+
+_BITS_OF_CODES: Final = {
+    69: Bit.EARTH_LOADING,
+    201: Bit.MAGNET,
+    203: Bit.NEUTRAL_DISTURBANCE,
+    251: Bit.COVER_OPEN,
+}
+"""Events that a meter's usual filter lets through as alerts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +73,7 @@ class PushPlan:
             if not self._dark(due.meter, due.at_s)
         ]
         found += self._outages(after_s, until_s)
+        found += self._tampers(after_s, until_s)
         return sorted(found, key=lambda due: (due.at_s, due.meter))
 
     def _periodic(self, name: str, period_s: NDArray[np.int64], after_s: float, until_s: float) -> list[Due]:
@@ -85,6 +95,15 @@ class PushPlan:
                     if end < FOREVER and after_s < breath_s <= until_s:
                         found.append(Due(at_s=breath_s, meter=meter, name=ALERT, bits=(Bit.FIRST_BREATH,)))
         return found
+
+    def _tampers(self, after_s: float, until_s: float) -> list[Due]:
+        """What meters notice while it happens, told at once."""
+        return [
+            Due(at_s=float(event.at_s), meter=meter, name=ALERT, bits=(_BITS_OF_CODES[event.code],))
+            for meter, events in self._lab.state.events.items()
+            for event in events
+            if after_s < event.at_s <= until_s and event.code in _BITS_OF_CODES
+        ]
 
     def _dark(self, meter: int, at_s: float) -> bool:
         cuts = self._lab.state.interruptions.cuts(int(self._lab.town.transformer[meter]))

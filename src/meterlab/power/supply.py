@@ -70,6 +70,7 @@ class Supply:
         self._kept: OrderedDict[tuple[int, int], list[_Edition]] = OrderedDict()
         self._lost_before: dict[tuple[int, int], NDArray[np.int64]] = {}
         self._asked: set[tuple[int, int, str]] = set()
+        self._ahead: int | None = None
         self._read = len(interruptions.journal)
         self._moved: dict[
             int, tuple[int, int]
@@ -267,6 +268,9 @@ class Supply:
 
     def prepare(self, now_s: float) -> None:
         """Have the days of today and tomorrow made ahead; once a day is enough."""
+        if self._ask is None or self._ahead == day_of(now_s):
+            return
+        self._ahead = day_of(now_s)
         for day in (day_of(now_s), day_of(now_s) + 1):
             for feeder in range(len(self._town.feeders)):
                 self._will_come(*self.wanted(feeder, day))
