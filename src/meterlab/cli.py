@@ -1,4 +1,4 @@
-"""The command line: ``meterlab serve``, ``truth``, ``flow``, ``registry`` and ``scenes``."""
+"""The command line: ``meterlab serve``, ``truth``, ``flow``, ``registry``, ``scenes`` and ``billing``."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import uvloop
 from bijlighar.headend.clock import Clock, TornClock, TownClock
 from bijlighar.headend.model_files import ModelsNotUsable, add_models_of
 from meterlab import makes, registry, scenes, truth
+from meterlab.billing_command import billing
 from meterlab.calendar import day_of
 from meterlab.exchange import DEFAULT_IDLE_S, DEFAULT_MOST_CONNECTIONS, Exchange
 from meterlab.framing import Framing, hdlc_of
@@ -61,6 +62,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
+app.command()(billing)
 
 TownOption = Annotated[str, typer.Option("--town", help="trial (11 homes), mohalla or city.")]
 MetersOption = Annotated[int | None, typer.Option("--meters", help="Consumer meters; default 11, 2000 or 300000.")]

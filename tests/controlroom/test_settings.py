@@ -108,3 +108,26 @@ def test_another_push_address_is_refused_by_name(text: str) -> None:
     with pytest.raises(SettingsRefused) as refused:
         load_settings(environment={"BIJLIGHAR_PUSH_ADDRESS": text})
     assert refused.value.key == "push_address"
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"billing_url": "ftp://billing.example/in", "billing_secret": "s" * 16}, "billing_url"),
+        ({"billing_url": "http://billing.example/in", "billing_secret": "s" * 16}, "billing_url"),
+        ({"billing_url": "https://billing.example/in"}, "billing_secret"),
+        ({"billing_secret": "short"}, "billing_secret"),
+    ],
+)
+def test_the_billing_link_is_signed_and_beyond_this_machine_encrypted(given: dict[str, str], wrong: str) -> None:
+    with pytest.raises(SettingsRefused) as refused:
+        Settings(**given)
+    assert refused.value.key == wrong
+
+
+def test_children_get_the_billing_secret_through_their_environment_alone() -> None:
+    settings = Settings(billing_url="https://billing.example/in", billing_secret="both sides know it")
+    file = for_children(settings)
+    assert b"both sides" not in file
+    environment = {"BIJLIGHAR_BILLING_SECRET": "both sides know it"}
+    assert from_parent(file, environment=environment) == settings

@@ -21,6 +21,8 @@ from litestar.params import FromPath
 import bijlighar
 from bijlighar.controlroom.api import (
     audit,
+    billing,
+    exceptions,
     jobs,
     live,
     meter_history,
@@ -48,7 +50,21 @@ Background = Callable[[], Coroutine[Any, Any, None]]
 
 _LOG = structlog.get_logger(__name__)
 
-_SUBJECTS = (session, status, meters, meter_history, jobs, trial, service_levels, registry, people, audit, live)
+_SUBJECTS = (
+    session,
+    status,
+    meters,
+    meter_history,
+    jobs,
+    trial,
+    service_levels,
+    registry,
+    people,
+    audit,
+    live,
+    exceptions,
+    billing,
+)
 
 
 @get(["/", "/{path:path}"], opt={"needs": Permission.ANYBODY}, include_in_schema=False)

@@ -61,7 +61,16 @@ def run_worker(settings: Settings) -> None:
 
     os.nice(WORKER_NICENESS)
     clock_file = Path(settings.clock_file) if settings.clock_file else None
-    run(WorkerProcess(records_url=settings.records_url, data_dir=settings.data_path, clock_file=clock_file))
+    run(
+        WorkerProcess(
+            records_url=settings.records_url,
+            data_dir=settings.data_path,
+            clock_file=clock_file,
+            billing_url=settings.billing_url,
+            billing_secret=settings.billing_secret,
+            tariffs_dir=settings.tariffs_path,
+        )
+    )
 
 
 def main(arguments: list[str]) -> None:

@@ -36,20 +36,31 @@ class Permission(StrEnum):
     IMPORT_REGISTRY = "import-registry"
     MANAGE_PEOPLE = "manage-people"
     READ_AUDIT = "read-audit"
+    WORK_EXCEPTIONS = "work-exceptions"
+    READ_BILLING = "read-billing"
+    DECIDE_LINK = "decide-link"
 
 
 _READS = frozenset({Permission.READ_METERS, Permission.READ_TRIAL})
-_OPERATES = _READS | {Permission.ASK_READS, Permission.CHECK_TRIAL}
+_OPERATES = _READS | {Permission.ASK_READS, Permission.CHECK_TRIAL, Permission.WORK_EXCEPTIONS}
+_BILLS = frozenset({Permission.READ_BILLING})
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: _READS,
     Role.OPERATOR: _OPERATES,
-    Role.SUPERVISOR: _OPERATES | {Permission.READ_AUDIT},
-    Role.CREDIT_OFFICER: _READS,
+    Role.SUPERVISOR: _OPERATES | _BILLS | {Permission.READ_AUDIT, Permission.DECIDE_LINK},
+    Role.CREDIT_OFFICER: _READS | _BILLS | {Permission.WORK_EXCEPTIONS},
     Role.REVENUE_INSPECTOR: _READS,
     Role.STORE_KEEPER: _READS,
     Role.INSTALLER: _READS,
-    Role.ADMINISTRATOR: _READS | {Permission.IMPORT_REGISTRY, Permission.MANAGE_PEOPLE, Permission.READ_AUDIT},
+    Role.ADMINISTRATOR: _READS
+    | _BILLS
+    | {
+        Permission.IMPORT_REGISTRY,
+        Permission.MANAGE_PEOPLE,
+        Permission.READ_AUDIT,
+        Permission.DECIDE_LINK,
+    },
     Role.BILLING_SYSTEM: frozenset({Permission.READ_METERS}),
     # A consumer's own page comes with its own narrow questions; the utility's lists are not for them.
     Role.CONSUMER: frozenset(),

@@ -12,15 +12,19 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 ENVIRONMENT_PREFIX = "BIJLIGHAR_"
 
-SECRET_SETTINGS = frozenset({"master_key"})
+SECRET_SETTINGS = frozenset({"master_key", "billing_secret"})
 """Never printed, never logged, never written into the file that child processes read."""
 
 MOST_PORT = 65_535
+
+LEAST_SECRET_OCTETS = 16
+"""Of a secret that signs messages: 128 bits, as many as a meter's key has."""
 
 LONGEST_SOCKET_PATH_OCTETS = 100
 """A Unix socket's path ends at 107 octets (sun_path of Linux); ZeroMQ needs a few of them."""
@@ -52,6 +56,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sessions_at_once: int = 200
     push_address: str = ""
     models_dir: str = ""
+    billing_url: str = ""
+    billing_secret: str = ""
+    tariffs_dir: str = ""
     session_idle_s: int = 1_800
     session_absolute_s: int = 43_200
     sign_in_failures: int = 5
@@ -82,10 +89,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.session_absolute_s < self.session_idle_s:
             raise SettingsRefused("session_absolute_s", "is shorter than session_idle_s")
         self.push_target()
+        self._check_billing()
         if len(self.feed_address.encode()) > LONGEST_SOCKET_PATH_OCTETS:
             raise SettingsRefused(
                 "feed", "the data directory's path is too long for a socket; set feed to tcp://127.0.0.1:PORT"
             )
+
+    def _check_billing(self) -> None:
+        if self.billing_url and not self.billing_url.startswith(("https://", "http://")):
+            raise SettingsRefused(
+                "billing_url", f"{self.billing_url!r} is no address such as https://billing.example/in"
+            )
+        if self.billing_url.startswith("http://") and not _is_loopback(urlsplit(self.billing_url).hostname or ""):
+            raise SettingsRefused("billing_url", "must be https: what people use travels only over HTTPS")
+        if self.billing_secret and len(self.billing_secret.encode()) < LEAST_SECRET_OCTETS:
+            raise SettingsRefused("billing_secret", f"is shorter than {LEAST_SECRET_OCTETS} octets")
+        if self.billing_url and not self.billing_secret:
+            raise SettingsRefused("billing_secret", "is missing: messages to billing_url are signed with it")
 
     def push_target(self) -> tuple[str, int] | None:
         """Host and port at which meters push, None for nowhere. Raises SettingsRefused."""
@@ -118,6 +138,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def models_path(self) -> Path | None:
         """The folder of own meter models, absolute; None for those of the package alone."""
         return Path(self.models_dir).expanduser().absolute() if self.models_dir else None
+
+    @property
+    def tariffs_path(self) -> Path | None:
+        """The folder of own tariffs, absolute; None for those of the package alone."""
+        return Path(self.tariffs_dir).expanduser().absolute() if self.tariffs_dir else None
 
     @property
     def master_key_path(self) -> Path:
@@ -211,6 +236,7 @@ def effective(settings: Settings) -> dict[str, Any]:
     shown["database_url"] = _without_password(settings.records_url)
     shown["feed"] = settings.feed_address
     shown["data_dir"] = str(settings.data_path)
+    shown["tariffs_dir"] = str(settings.tariffs_path or "")
     shown["models_dir"] = str(settings.models_path or "")
     shown["master_key_file"] = str(settings.master_key_path)
     result: dict[str, Any] = shown
@@ -227,15 +253,14 @@ def _without_password(url: str) -> str:
 
 def for_children(settings: Settings) -> bytes:
     """The settings as JSON for a child process's file, without secrets: those go through its environment."""
-    return msgspec.json.encode(msgspec.structs.replace(settings, **dict.fromkeys(SECRET_SETTINGS, "")))
+    return msgspec.json.encode({**msgspec.to_builtins(settings), **dict.fromkeys(SECRET_SETTINGS, "")})
 
 
 def from_parent(octets: bytes, *, environment: Mapping[str, str] | None = None) -> Settings:
     """What ``for_children`` wrote, with the secrets of the environment."""
-    settings = msgspec.json.decode(octets, type=Settings)
     secrets = {
         name: value
         for name, value in _from_environment(os.environ if environment is None else environment).items()
         if name in SECRET_SETTINGS
     }
-    return msgspec.structs.replace(settings, **secrets)
+    return msgspec.convert({**msgspec.json.decode(octets), **secrets}, Settings)

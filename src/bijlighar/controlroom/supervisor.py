@@ -21,7 +21,7 @@ from bijlighar.controlroom.api.status import Health
 from bijlighar.controlroom.children import Child
 from bijlighar.controlroom.governor import Governor
 from bijlighar.controlroom.health_watch import ask_health
-from bijlighar.controlroom.settings import ENVIRONMENT_PREFIX, Settings, for_children
+from bijlighar.controlroom.settings import ENVIRONMENT_PREFIX, SECRET_SETTINGS, Settings, for_children
 from bijlighar.controlroom.telling import Teller
 from bijlighar.controlroom.town import TownTime
 from bijlighar.headend.clock import TownClock
@@ -81,7 +81,9 @@ def product_children(settings: Settings) -> list[Child]:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as target:
         target.write(for_children(settings))
-    secrets = {ENVIRONMENT_PREFIX + "MASTER_KEY": settings.master_key} if settings.master_key else {}
+    secrets = {
+        ENVIRONMENT_PREFIX + name.upper(): value for name in SECRET_SETTINGS if (value := getattr(settings, name))
+    }
 
     def child(name: str, kind: str, number: int) -> Child:
         return Child(

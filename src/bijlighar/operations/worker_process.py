@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from types import FrameType
@@ -13,6 +16,10 @@ import structlog
 
 from bijlighar.cim.exchange import Unavailable
 from bijlighar.headend.clock import Clock, SystemClock, TownClock
+from bijlighar.mdm.billing import TariffRefused
+from bijlighar.operations.bill_preview import UnknownTariff
+from bijlighar.operations.billing_exchange.http_door import HttpDoor
+from bijlighar.operations.billing_exchange.rounds import UnknownCycle, billing_round
 from bijlighar.operations.day_keep import KeptTooShort
 from bijlighar.operations.day_round import work_round
 from bijlighar.records import Records
@@ -34,18 +41,27 @@ _log = structlog.get_logger("worker")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerProcess:
-    """What a worker is started with. ``clock_file``: the town's shared clock; None: the machine's."""
+    """What a worker is started with.
+
+    ``clock_file``   the town's shared clock; None: the machine's
+    ``billing_url``  where statements are sent, signed with ``billing_secret``; empty: the billing server fetches
+    ``tariffs_dir``  the utility's own tariffs; None: those of the package alone
+    """
 
     records_url: str
     data_dir: Path
     clock_file: Path | None = None
+    billing_url: str = ""
+    billing_secret: str = field(default="", repr=False)
+    tariffs_dir: Path | None = None
 
 
 class Worker:
     """Rounds, one after another."""
 
-    def __init__(self, records: Records, clock: Clock) -> None:
+    def __init__(self, records: Records, clock: Clock, bill: Callable[[int], object] | None = None) -> None:
         self._records = records
+        self._bill = bill
         self._clock = clock
         self._stop = threading.Event()
         self._due_s = 0.0
@@ -70,10 +86,14 @@ class Worker:
         self._due_s = (now_s // ROUND_S + 1) * ROUND_S
         try:
             work_round(self._records, now_s, going_on=lambda: not self._stop.is_set())
+            if self._bill is not None and not self._stop.is_set():
+                self._bill(int(now_s))
         except Unavailable as refusal:
             _log.warning("the day's work is put off", reason=refusal.reason)
         except (BlockDamaged, SegmentDamaged, Superseded, KeptTooShort) as fault:
             _log.warning("the day's work stopped short", cause=str(fault))
+        except (UnknownCycle, UnknownTariff, TariffRefused) as fault:
+            _log.error("the billing link stands still", cause=str(fault))
         else:
             return True
         self._due_s = now_s
@@ -83,8 +103,18 @@ class Worker:
 def run(process: WorkerProcess) -> None:
     """Work until SIGTERM or SIGINT. Raises Unavailable and SchemaTooNew when the records cannot be opened."""
     clock: Clock = SystemClock() if process.clock_file is None else TownClock.open(process.clock_file)
-    with Records(process.records_url, process.data_dir, now=clock.now) as records:
-        worker = Worker(records, clock)
+    with Records(process.records_url, process.data_dir, now=clock.now) as records, _door(process) as door:
+
+        def bill(now_s: int) -> None:
+            billing_round(records, door, now_s=now_s, tariffs=process.tariffs_dir)
+
+        worker = Worker(records, clock, bill)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, worker.stop)
         worker.run()
+
+
+def _door(process: WorkerProcess) -> contextlib.AbstractContextManager[HttpDoor | None]:
+    if not process.billing_url:
+        return contextlib.nullcontext()
+    return HttpDoor(process.billing_url, process.billing_secret, time.time)

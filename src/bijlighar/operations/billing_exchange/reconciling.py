@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from bijlighar.cim.billing import Delivery, DeliveryState
@@ -43,12 +44,12 @@ def reconcile(
     last_day: date,
     *,
     now_s: int,
-    check_amounts: bool = True,
+    tariffs: Path | None = None,
     zone: ZoneInfo = KOLKATA,
 ) -> Reconciliation:
     """Hold both sides together and keep what was found. Raises as ``determine_period``."""
     period = Period(start_s=civil_day(first_day, zone).start_s, end_s=civil_day(last_day, zone).end_s)
-    expected = _expected_paise(records, first_day, last_day, now_s, zone) if check_amounts else {}
+    expected = _expected_paise(records, first_day, last_day, now_s, tariffs, zone)
     by_point: dict[str, list[Delivery]] = {}
     for each in records.deliveries.of_period(first_day, last_day):
         by_point.setdefault(each.statement.usage_point, []).append(each)
@@ -122,11 +123,11 @@ def _amount_differs(delivery: Delivery, expected_paise: int | None) -> bool:
 
 
 def _expected_paise(
-    records: Records, first_day: date, last_day: date, now_s: int, zone: ZoneInfo
+    records: Records, first_day: date, last_day: date, now_s: int, tariffs: Path | None, zone: ZoneInfo
 ) -> dict[str, int]:
     """Our own bills of the period; none when no tariff holds."""
     try:
-        held = tariff_in_force(records, civil_day(first_day, zone).start_s)
+        held = tariff_in_force(records, civil_day(first_day, zone).start_s, tariffs)
         parts = determine_by_version(records, held, first_day, last_day, at_s=now_s, zone=zone)
     except (UnknownTariff, TariffRefused):
         return {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -48,7 +49,12 @@ class BillingRound:
 
 
 def billing_round(
-    records: Records, door: BillingDoor | None, *, now_s: int, zone: ZoneInfo = KOLKATA
+    records: Records,
+    door: BillingDoor | None,
+    *,
+    now_s: int,
+    tariffs: Path | None = None,
+    zone: ZoneInfo = KOLKATA,
 ) -> BillingRound:
     """Do what is due. ``door`` None: the billing server fetches. Raises UnknownCycle, Unavailable."""
     done = BillingRound()
@@ -60,7 +66,7 @@ def billing_round(
         step = DayStep.STATED if cycle == "daily" else DayStep.MONTH_STATED
         before = records.day_progress.done(last).get(step)
         if before is None or before.blocks != seen:
-            offered = close_period(records, first, last, now_s=now_s, zone=zone)
+            offered = close_period(records, first, last, now_s=now_s, tariffs=tariffs, zone=zone)
             records.day_progress.put(last, step, Done(blocks=seen, done_s=now_s))
             done.closed.append((first, last))
             _log.info("period closed", first=first.isoformat(), last=last.isoformat(), new=offered.new)
@@ -68,7 +74,7 @@ def billing_round(
         done.delivered = deliver_due(records, door, now_s=now_s)
     for first, last in due_periods(cycle, civil_date(now_s, zone)):
         if _seen(records, first, last) is not None:
-            reconcile(records, first, last, now_s=now_s, zone=zone)
+            reconcile(records, first, last, now_s=now_s, tariffs=tariffs, zone=zone)
             done.reconciled.append((first, last))
     return done
 

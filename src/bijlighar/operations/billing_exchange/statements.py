@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -35,7 +36,13 @@ class PeriodNotOver(ValueError):
 
 
 def close_period(
-    records: Records, first_day: date, last_day: date, *, now_s: int, zone: ZoneInfo = KOLKATA
+    records: Records,
+    first_day: date,
+    last_day: date,
+    *,
+    now_s: int,
+    tariffs: Path | None = None,
+    zone: ZoneInfo = KOLKATA,
 ) -> Offered:
     """Make statements of all consumers for the days, both inclusive. Again: only what has changed is offered anew.
 
@@ -44,7 +51,7 @@ def close_period(
     """
     if civil_day(last_day, zone).end_s > now_s:
         raise PeriodNotOver(last_day)
-    bands = tariff_in_force(records, civil_day(first_day, zone).start_s).on(first_day).bands
+    bands = tariff_in_force(records, civil_day(first_day, zone).start_s, tariffs).on(first_day).bands
     billed = determine_period(records, first_day, last_day, at_s=now_s, bands=bands, zone=zone)
     return records.deliveries.add(_statements(records, billed), now_s)
 

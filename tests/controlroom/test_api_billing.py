@@ -1,0 +1,172 @@
+"""The billing server speaks signed or not at all; people see how the link stands and decide with their names."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import msgspec
+import pytest
+
+from bijlighar.cim.billing import DeliveryState, UsageStatement
+from bijlighar.controlroom.room import ControlRoom
+from bijlighar.operations.billing_exchange.reconciling import reconcile
+from bijlighar.operations.billing_exchange.signing import HEADER, signature
+from bijlighar.records import Records
+from controlroom.utility import NOW, sign_in
+
+Client = Any
+SECRET = "both sides know it, nobody else"
+DAY = date(2026, 6, 14)
+STATEMENT = UsageStatement(
+    usage_point="UP1",
+    first_day=DAY,
+    last_day=DAY,
+    meters=("BJ0001",),
+    import_wh=4_800,
+    import_vah=None,
+    export_wh=None,
+    export_vah=None,
+    demand_w=None,
+    demand_start_s=None,
+    power_factor_milli=None,
+    band_wh=(4_800,),
+    basis="registers",
+    expected_slots=48,
+    missing_slots=0,
+    estimated_slots=0,
+    estimated_wh=0,
+    determined_s=int(NOW),
+)
+
+
+@pytest.fixture
+def room(room: ControlRoom) -> ControlRoom:
+    room.settings = msgspec.structs.replace(room.settings, billing_secret=SECRET)
+    return room
+
+
+def say(client: Client, path: str, told: object, *, secret: str = SECRET, at_s: float | None = None) -> Any:
+    body = told if isinstance(told, bytes) else json.dumps(told).encode()
+    header = signature(secret, body, int(time.time() if at_s is None else at_s))
+    return client.post(path, content=body, headers={HEADER: header, "content-type": "application/json"})
+
+
+def dues(amount: object = 12_000, usage_point: str = "UP1") -> dict[str, object]:
+    return {"usage_point": usage_point, "amount_paise": amount, "as_of": "2026-06-15T00:00:00Z", "reference": "B1"}
+
+
+def test_statements_are_fetched_answered_and_shown(client: Client, records: Records) -> None:
+    records.deliveries.add([(STATEMENT, ""), (replace(STATEMENT, usage_point="UP2"), "blocks-missing")], int(NOW))
+    fetched = say(client, "/api/billing/statements", {"limit": 10})
+    assert fetched.status_code == 200, fetched.text
+    (one,) = fetched.json()["statements"]
+    assert (one["usage_point"], one["import_wh"], one["meters"]) == ("UP1", 4_800, ["BJ0001"])
+    assert say(client, "/api/billing/statements", {}).json() == {"statements": []}, "not twice within the hour"
+    answer = {"key": one["key"], "result": "billed", "bill_reference": "B1", "billed_wh": 4_800}
+    message = {"message_id": "A1", "answers": [answer]}
+    assert say(client, "/api/billing/messages/answers", message).json()["taken"] == 1
+    assert say(client, "/api/billing/messages/answers", message).json()["repeated"]
+    reconcile(records, DAY, DAY, now_s=int(NOW))
+    sign_in(client, "admin")
+    link = client.get("/api/billing").json()
+    assert link["deliveries"] == {s.value: 0 for s in DeliveryState} | {"acknowledged": 1, "held": 1}
+    assert (link["passes"], link["decision"]) == (False, None)
+    (row,) = link["reconciliations"]
+    assert (row["usage_points"], row["billed"], row["explained"], row["unexplained"]) == (2, 1, 1, 0)
+    whole = client.get(f"/api/billing/reconciliations/{DAY}/{DAY}").json()
+    assert [(each["usage_point"], each["cause"]) for each in whole["differences"]] == [("UP2", "held")]
+    assert client.get("/api/billing/reconciliations/2026-06-01/2026-06-02").status_code == 404
+    assert client.get("/api/billing/reconciliations/soon/2026-06-02").status_code == 400
+
+
+def test_dues_and_payments_are_taken_and_rows_for_nobody_are_shown(client: Client, records: Records) -> None:
+    message = {"message_id": "D1", "dues": [dues(), dues(usage_point="NOBODY"), dues("viel")]}
+    told = say(client, "/api/billing/messages/dues", message).json()
+    assert told == {
+        "message_id": "D1",
+        "taken": 1,
+        "repeated": False,
+        "refused": [
+            {"row": 2, "reason": "unknown-usage-point"},
+            {"row": 3, "reason": "amount_paise-is-no-number"},
+        ],
+    }
+    paid = {
+        "payment_id": "P1",
+        "usage_point": "UP1",
+        "amount_paise": 12_000,
+        "paid_at": "2026-06-15T10:00:00+05:30",
+    }
+    assert (
+        say(client, "/api/billing/messages/payments", {"message_id": "P1", "payments": [paid]}).json()["taken"]
+        == 1
+    )
+    assert records.billing_inbox.dues()["UP1"].amount_paise == 12_000
+    assert len(records.billing_inbox.payments("UP1")) == 1
+    sign_in(client, "admin")
+    rows = client.get("/api/billing/refused-rows").json()
+    assert {(row["row"], row["reason"]) for row in rows} == {
+        (2, "unknown-usage-point"),
+        (3, "amount_paise-is-no-number"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "told", "status"),
+    [
+        ("/api/billing/messages/dues", b"no json", 400),
+        ("/api/billing/messages/dues", {"message_id": "", "dues": []}, 400),
+        ("/api/billing/messages/dues", {"message_id": "M", "payments": []}, 400),
+        ("/api/billing/messages/meters", {"message_id": "M", "meters": []}, 404),
+        ("/api/billing/statements", {"limit": "all"}, 400),
+        ("/api/billing/statements", b"{", 400),
+    ],
+)
+def test_a_message_that_cannot_be_read_is_refused(client: Client, path: str, told: object, status: int) -> None:
+    assert say(client, path, told).status_code == status
+
+
+def test_another_content_under_a_known_number_is_refused(client: Client) -> None:
+    assert say(client, "/api/billing/messages/dues", {"message_id": "D1", "dues": [dues()]}).status_code == 200
+    again = say(client, "/api/billing/messages/dues", {"message_id": "D1", "dues": [dues(1)]})
+    assert (again.status_code, again.json()["error"]) == (409, "message-contradicts")
+
+
+def test_nobody_speaks_for_the_billing_server_without_its_secret(client: Client, room: ControlRoom) -> None:
+    message = {"message_id": "D1", "dues": [dues()]}
+    path = "/api/billing/messages/dues"
+    for answer in (
+        say(client, path, message, secret="another secret of 16"),
+        say(client, path, message, at_s=time.time() - 3_600),
+        client.post(path, json=message, headers={HEADER: "t=1,v1=00"}),
+    ):
+        assert (answer.status_code, answer.json()["error"]) == (401, "signature-refused")
+    client.get("/")
+    token = {"x-csrftoken": client.cookies["csrftoken"]}
+    assert client.post(path, json=message, headers=token).status_code == 403, "a session's token is no signature"
+    room.settings = msgspec.structs.replace(room.settings, billing_secret="")
+    assert say(client, path, message, secret="").status_code == 401, "without a secret nobody is let in"
+
+
+def test_a_signature_opens_no_other_address(client: Client) -> None:
+    answer = client.post("/api/session", json={}, headers={HEADER: signature(SECRET, b"{}", int(time.time()))})
+    assert answer.status_code == 403
+
+
+def test_who_may_see_and_decide(client: Client, records: Records) -> None:
+    sign_in(client, "viewer")
+    assert client.get("/api/billing").status_code == 403
+    headers = sign_in(client, "admin")
+    answer = client.post("/api/billing/decisions", json={"reason": "end of the trial"}, headers=headers)
+    assert answer.json() | {"decided_at": None} == {
+        "verdict": "fail",
+        "decided_by": "admin",
+        "decided_at": None,
+        "reason": "end of the trial",
+    }
+    assert client.post("/api/billing/decisions", json={"reason": " "}, headers=headers).status_code == 400
+    assert [entry.what for entry in records.audit.entries(subject="billing-link")] == ["decided-billing-link"]
