@@ -14,8 +14,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bijlighar bench", description=__doc__)
     parser.add_argument("name", nargs="?", choices=sorted(MODULES), help="without a name, all of them")
     parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
+    parser.add_argument("--meters", type=int, help="homes of the city, for `city` only; default 10000")
     given = parser.parse_args(arguments)
-    reports = [benchmark(name)() for name in ([given.name] if given.name else sorted(MODULES))]
+    if given.meters is not None and (given.name != "city" or given.meters < 1):
+        parser.error("--meters is a number of homes for the benchmark `city`")
+    chosen = {} if given.meters is None else {"meters": given.meters}
+    reports = [benchmark(name)(**chosen) for name in ([given.name] if given.name else sorted(MODULES))]
     if not given.json:
         print(table(reports))
     elif given.name:

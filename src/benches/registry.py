@@ -9,6 +9,7 @@ from typing import Final
 from benches.report import Report
 
 MODULES: Final = {
+    "city": "benches.city",
     "day": "benches.day",
     "decode": "benches.decode",
     "live": "benches.live",
@@ -20,7 +21,7 @@ MODULES: Final = {
 """Name to module; each has a ``run()`` that returns a Report and prints its progress on stderr."""
 
 
-def benchmark(name: str) -> Callable[[], Report]:
+def benchmark(name: str) -> Callable[..., Report]:
     """The function that runs a benchmark. Raises KeyError for an unknown name."""
-    run: Callable[[], Report] = import_module(MODULES[name]).run
+    run: Callable[..., Report] = import_module(MODULES[name]).run
     return run
