@@ -41,6 +41,7 @@ from bijlighar.dlms.xdlms.action import (
     decode_action_request,
     decode_action_response,
     decode_answers,
+    decode_joined_answer,
     encode_answers,
 )
 from bijlighar.dlms.xdlms.blocks import Piece
@@ -131,6 +132,24 @@ def test_a_long_action_goes_in_blocks_both_ways(way):
     assert event == ActionDone(ActionResult.SUCCESS, LONG + LONG)
     assert shown == [ActionRequested(DISCONNECT, LONG)]
     assert wire.client.state is State.OPEN
+
+
+def test_a_long_answer_of_an_action_is_its_value_alone_and_both_forms_are_heard():
+    meter = open_meter()
+    served(meter, bytes.fromhex("C301C1 0046 0000600 30AFF 01 00".replace(" ", "")))
+    meter.answer_action(ActionResult.SUCCESS, LONG)
+    first = decode_action_response(meter.data_to_send()[8:])
+    assert LONG.startswith(first.piece.octets)
+    assert decode_joined_answer(1, LONG) == ActionAnswer(1, ActionResult.SUCCESS, LONG)
+    assert decode_joined_answer(1, b"\x00\x01\x00" + LONG) == ActionAnswer(1, ActionResult.SUCCESS, LONG)
+    assert decode_joined_answer(1, b"\x00") == ActionAnswer(1, ActionResult.SUCCESS, b"\x00")
+
+
+def test_a_long_value_of_a_method_that_failed_is_left_out():
+    meter = open_meter()
+    served(meter, bytes.fromhex("C301C1 0046 0000600 30AFF 01 00".replace(" ", "")))
+    meter.answer_action(ActionResult.TEMPORARY_FAILURE, LONG)
+    assert meter.data_to_send()[8:].hex().startswith("c701c102")
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from bijlighar.dlms import axdr
 from bijlighar.dlms.association import NEED_DATA, ClientAssociation, ClientSettings, GetSucceeded
 from bijlighar.dlms.association.events import ClientEvent
-from bijlighar.dlms.xdlms import AttributeRef, Selection
+from bijlighar.dlms.procedure import Outcome, Procedure, Read, Wait
+from bijlighar.dlms.xdlms import AttributeRef, MethodRef, Selection
+
+T = TypeVar("T")
 
 ANSWER_S = 20.0
 """A peer on loopback answers within milliseconds; this only ends a test that hangs."""
@@ -37,6 +41,28 @@ class Conversation:
         event = self.get(ref, selection)
         assert isinstance(event, GetSucceeded), event
         return event.data()
+
+    def action(self, ref: MethodRef, parameter: axdr.Data | None = None) -> ClientEvent:
+        """How the meter answered one ACTION."""
+        self.association.action(ref, parameter)
+        return self._event()
+
+    def run(self, procedure: Procedure[T]) -> T:
+        """Go through a procedure, step by step, without waiting."""
+        outcome: Outcome = None
+        while True:
+            try:
+                step = procedure.send(outcome)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            if isinstance(step, Wait):
+                outcome = None
+            elif isinstance(step, Read):
+                got = self.get(step.ref)
+                outcome = got.octets if isinstance(got, GetSucceeded) else got.result  # type: ignore[union-attr]
+            else:
+                outcome = self.action(step.ref, step.parameter).result  # type: ignore[union-attr]
 
     def release(self) -> ClientEvent:
         """How the meter answered the release; an HDLC link is then taken down too."""

@@ -29,10 +29,14 @@ class NoPeers(Exception):
 
 @dataclass
 class ForeignMeter:
-    """A running meter of pydlms-client. ``requests``: the plain octets of each request it understood."""
+    """A running meter of pydlms-client. ``requests``: the plain octets of each request it understood.
+
+    ``told``: what else it said: the image that it took, the keys that it was given.
+    """
 
     port: int
     requests: list[bytes] = field(default_factory=list)
+    told: dict[str, Any] = field(default_factory=dict)
 
 
 def _python() -> str:
@@ -62,7 +66,11 @@ def foreign_meter(description: dict[str, Any], folder: Path) -> Iterator[Foreign
         meter = ForeignMeter(port=json.loads(first)["port"])
         yield meter
         rest, _ = process.communicate("", timeout=END_S)
-        meter.requests += [bytes.fromhex(json.loads(line)["request"]) for line in rest.splitlines()]
+        for facts in map(json.loads, rest.splitlines()):
+            if "request" in facts:
+                meter.requests.append(bytes.fromhex(facts["request"]))
+            else:
+                meter.told |= facts
     finally:
         if process.poll() is None:
             process.kill()

@@ -12,20 +12,30 @@ import sys
 from pathlib import Path
 
 from gurux_dlms import GXByteBuffer, GXDateTime, GXReplyData
-from gurux_dlms.enums import Authentication, DateTimeSkips, InterfaceType, ObjectType, Security
+from gurux_dlms.enums import Authentication, DataType, DateTimeSkips, InterfaceType, ObjectType, Security
 from gurux_dlms.objects import (
     GXDLMSClock,
     GXDLMSData,
     GXDLMSDisconnectControl,
+    GXDLMSImageTransfer,
     GXDLMSProfileGeneric,
     GXDLMSRegister,
+    GXDLMSScriptTable,
+    GXDLMSSecuritySetup,
 )
 from gurux_dlms.secure import GXDLMSSecureClient
 
 ANSWER_S = 20.0
 """A virtual meter without radio answers within milliseconds; this only ends a test that hangs."""
 
-OBJECTS = {1: GXDLMSData, 3: GXDLMSRegister, 7: GXDLMSProfileGeneric, 8: GXDLMSClock, 70: GXDLMSDisconnectControl}
+OBJECTS = {
+    1: GXDLMSData,
+    3: GXDLMSRegister,
+    7: GXDLMSProfileGeneric,
+    8: GXDLMSClock,
+    9: GXDLMSScriptTable,
+    70: GXDLMSDisconnectControl,
+}
 
 
 class Line:
@@ -165,6 +175,32 @@ def operated(line, orders):
     return told
 
 
+def invoked(line, class_id, obis, method, octets):
+    """What a method returns for an octet-string, as octets in hex."""
+    frames = line.client.method(OBJECTS[class_id](obis), method, bytes.fromhex(octets), DataType.OCTET_STRING)
+    return bytes(line.ask(frames).value).hex()
+
+
+def brought(line, wanted):
+    """An image brought to the meter, verified and activated, block by block; how many blocks were sent."""
+    target = GXDLMSImageTransfer()
+    line.read(target, 2)
+    image, identifier = bytes.fromhex(wanted["octets"]), bytes.fromhex(wanted["identifier"])
+    line.ask(target.imageTransferInitiate(line.client, identifier.decode(), len(image)))
+    count = [0]
+    for frames in target.imageBlockTransfer(line.client, image, count):
+        line.ask(frames)
+    line.ask(target.imageVerify(line.client))
+    line.ask(target.imageActivate(line.client))
+    return {"sent": count[0]}
+
+
+def given_keys(line, setup, master_key, keys):
+    """New global keys, wrapped under the master key."""
+    listed = [[int(number), bytes.fromhex(key)] for number, key in keys.items()]
+    line.ask(GXDLMSSecuritySetup(setup).globalKeyTransfer(line.client, bytes.fromhex(master_key), listed))
+
+
 def main():
     """Read everything that was asked for."""
     wanted = json.loads(Path(sys.argv[1]).read_text())
@@ -179,8 +215,13 @@ def main():
     profiles = [profile_rows(line, profile) for profile in wanted["profiles"]]
     listed = object_list(line) if wanted["object_list"] else []
     told = operated(line, wanted.get("orders", []))
+    returned = [invoked(line, *action) for action in wanted.get("actions", [])]
+    image = brought(line, wanted["image"]) if "image" in wanted else None
+    if keys := wanted.get("new_keys"):
+        given_keys(line, wanted["setup"], wanted["master_key"], keys)
     line.close()
-    print(json.dumps({"attributes": read, "profiles": profiles, "objects": listed, "relays": told}))
+    found = {"attributes": read, "profiles": profiles, "objects": listed, "relays": told}
+    print(json.dumps(found | {"returned": returned, "image": image}))
 
 
 if __name__ == "__main__":

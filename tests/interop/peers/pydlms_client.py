@@ -12,7 +12,9 @@ from pathlib import Path
 
 from pydlms import CosemDateTime, DlmsClient, Mechanism, SecurityContext
 from pydlms.apdu.xdlms import date_time_value, entry_descriptor, range_descriptor
+from pydlms.cosem.data import DlmsData
 from pydlms.hdlc.connection import HdlcParameters
+from pydlms.image import transfer_image
 
 ANSWER_S = 20.0
 """A virtual meter without radio answers within milliseconds; this only ends a test that hangs."""
@@ -35,6 +37,7 @@ def client_of(wanted):
             bytes.fromhex(wanted["authentication_key"]),
             client_system_title=bytes.fromhex(wanted["system_title"]),
             invocation_counter=wanted["invocation_counter"],
+            master_key=bytes.fromhex(wanted["master_key"]) if "master_key" in wanted else None,
         )
     client = DlmsClient.tcp(
         wanted["host"],
@@ -88,6 +91,19 @@ def profile_rows(client, wanted):
     return {"columns": columns, "rows": rows}
 
 
+def invoked(client, class_id, obis, method, octets):
+    """What a method returns for an octet-string, as octets in hex."""
+    return client.action(obis, class_id, method, DlmsData.octet_string(bytes.fromhex(octets))).to_python().hex()
+
+
+def brought(client, wanted):
+    """An image brought to the meter, verified and activated: blocks sent, and whether the meter says so."""
+    done = transfer_image(
+        client, bytes.fromhex(wanted["octets"]), bytes.fromhex(wanted["identifier"]), activate=True, poll=0.0
+    )
+    return {"sent": done.sent, "blocks": done.blocks, "activated": done.activation_confirmed}
+
+
 def main():
     """Read everything that was asked for."""
     wanted = json.loads(Path(sys.argv[1]).read_text())
@@ -99,8 +115,15 @@ def main():
         ]
         profiles = [profile_rows(client, profile) for profile in wanted["profiles"]]
         view = client.get_association_view() if wanted["object_list"] else []
+        returned = [invoked(client, *action) for action in wanted.get("actions", [])]
+        image = brought(client, wanted["image"]) if "image" in wanted else None
+        if keys := wanted.get("new_keys"):
+            client.transfer_keys(
+                {int(number): bytes.fromhex(key) for number, key in keys.items()}, wanted["setup"]
+            )
     listed = [[entry.class_id, str(entry.logical_name)] for entry in view]
-    print(json.dumps({"attributes": read, "profiles": profiles, "objects": listed, "next_blocks": asked}))
+    told = {"attributes": read, "profiles": profiles, "objects": listed, "next_blocks": asked}
+    print(json.dumps(told | {"returned": returned, "image": image}))
 
 
 if __name__ == "__main__":

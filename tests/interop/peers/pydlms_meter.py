@@ -1,7 +1,8 @@
 """A meter that nobody here wrote: the simulator of pydlms-client, holding the objects of a JSON file.
 
 Runs in the environment of external peers, as a process of its own: `python pydlms_meter.py METER.json`. Prints
-`{"port": N}` once it listens, then one line for each request it understood: `{"request": hex of plain octets}`.
+`{"port": N}` once it listens, then one line for each request it understood: `{"request": hex of plain octets}`; at
+the end `{"image": …}` when it takes images, and `{"keys": …}` whenever it was given new ones.
 The product never imports this file or what it imports.
 """
 
@@ -12,7 +13,8 @@ from pathlib import Path
 from pydlms.cosem.data import DlmsData
 from pydlms.obis import ObisCode
 from pydlms.security.hls import Mechanism
-from pydlms.simulator import ClientProfile, MeterSimulator, serve
+from pydlms.security.keywrap import unwrap_key
+from pydlms.simulator import ClientProfile, ImageTransferTarget, MeterSimulator, serve
 
 DISCONNECT_CONTROL = 70
 
@@ -62,6 +64,16 @@ def switched(obis, closed):
     return switch
 
 
+def keys_taken(master_key):
+    """A method that unwraps new global keys and tells them."""
+
+    def take(_meter, parameter):
+        pairs = [(entry.value[0].value, entry.value[1].value) for entry in parameter.value]
+        report({"keys": {int(number): unwrap_key(master_key, wrapped).hex() for number, wrapped in pairs}})
+
+    return take
+
+
 def meter_of(wanted):
     """The meter that the JSON file describes."""
     meter = ToldMeter(
@@ -85,16 +97,34 @@ def meter_of(wanted):
         if entry["class"] == DISCONNECT_CONTROL:
             for method, closed in ((1, False), (2, True)):
                 meter.add_method(DISCONNECT_CONTROL, entry["obis"], method, switched(entry["obis"], closed))
+    if echo := wanted.get("echo"):
+        meter.add_object(echo["class"], echo["obis"], {})
+        meter.add_method(echo["class"], echo["obis"], echo["method"], lambda _meter, parameter: parameter)
+    if setup := wanted.get("security_setup"):
+        meter.add_object(64, setup["obis"], {})
+        meter.add_method(64, setup["obis"], 2, keys_taken(bytes.fromhex(setup["master_key"])))
     return meter
+
+
+def target_of(wanted, meter):
+    """The object that takes images, None where the meter has none."""
+    if "image" not in wanted:
+        return None
+    return ImageTransferTarget(**wanted["image"]).install(meter)
 
 
 def main():
     """Serve until the starter goes away."""
     wanted = json.loads(Path(sys.argv[1]).read_text())
     window = wanted["hdlc_window"]
-    server = serve(meter_of(wanted), wanted["host"], wanted["port"], hdlc=window > 0, hdlc_window=max(window, 1))
+    meter = meter_of(wanted)
+    target = target_of(wanted, meter)
+    server = serve(meter, wanted["host"], wanted["port"], hdlc=window > 0, hdlc_window=max(window, 1))
     report({"port": server.server_address[1]})
     sys.stdin.read()
+    if target is not None:
+        image = target.image()
+        report({"image": image and image.hex(), "received": target.received, "activated": target.activated})
 
 
 if __name__ == "__main__":
