@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import sys
 import time
@@ -17,7 +16,7 @@ import uvloop
 
 from bijlighar.headend.clock import Clock, TornClock, TownClock
 from bijlighar.headend.model_files import ModelsNotUsable, add_models_of
-from meterlab import makes, registry, scenes, truth
+from meterlab import makes, registry, scene_list, scenes, truth
 from meterlab.billing_command import billing
 from meterlab.calendar import day_of
 from meterlab.exchange import DEFAULT_IDLE_S, DEFAULT_MOST_CONNECTIONS, Exchange
@@ -41,7 +40,7 @@ from meterlab.push_plan import PushPlan
 from meterlab.push_sender import PushSender
 from meterlab.radio import RadioKind
 from meterlab.registers import INSTALLED_S
-from meterlab.scenes import SCENES, UnknownScene
+from meterlab.scenes import UnknownScene
 from meterlab.server import PortTaken, descriptors_for, listener, serve
 from meterlab.town import Town
 
@@ -131,15 +130,7 @@ def _town(name: str, seed: int, consumers: int | None, models: list[str] | None,
     return town_named(name, seed, consumers, [makes.parse(text) for text in models or []])
 
 
-def _scene_lines() -> list[str]:
-    lines = []
-    for scene in SCENES.values():
-        parameters = "".join(f":{name}={value}" for name, value in scene.defaults.items())
-        lines += [f"  {scene.name}{parameters}", f"      {scene.tells}"]
-    return lines
-
-
-@app.command(name="serve", help=_SERVE_HELP + "\n\n".join(line.strip() for line in _scene_lines()))
+@app.command(name="serve", help=_SERVE_HELP + "\n\n".join(line.strip() for line in scene_list.lines()))
 def serve_command(
     town: TownOption = "trial",
     meters: MetersOption = None,
@@ -188,7 +179,7 @@ def serve_command(
     )
 
     def ready(bound: int) -> None:
-        _write_files(lab.town, bound, keys_out, registry_out)
+        _write_files(lab, bound, keys_out, registry_out)
         typer.echo(
             f"meterlab: ready: {_numbers(lab.town)} meters"
             f" of town {lab.town.name}, seed {seed}, {lab.town.host(0)} to {lab.town.host(len(lab.town) - 1)}"
@@ -233,11 +224,12 @@ def _sender(lab: Lab, clock: Clock, host: str, port: int) -> PushSender:
     return PushSender(maker=maker, way=Way(maker, lab.push), plan=PushPlan(lab), clock=clock, host=host, port=port)
 
 
-def _write_files(town: Town, port: int, keys_out: Path | None, registry_out: Path | None) -> None:
+def _write_files(lab: Lab, port: int, keys_out: Path | None, registry_out: Path | None) -> None:
     if registry_out is not None:
-        registry.write(town, registry_out, port)
+        registry.write(lab.town, registry_out, port)
+        scene_list.write_defaulters(lab, registry_out)
     if keys_out is not None:
-        registry.write_table(keys_out, "keys", registry.rows(town, "keys", port))
+        registry.write_table(keys_out, "keys", registry.rows(lab.town, "keys", port))
 
 
 @app.command(name="truth")
@@ -340,11 +332,18 @@ def registry_command(
     port: PortOption = 4059,
     model: ModelOption = None,
     models_dir: ModelsDirOption = None,
+    start: StartOption = None,
+    scene: SceneOption = None,
 ) -> None:
-    """Write the town as the CSV files that the control room imports, test keys included."""
+    """Write the town as the CSV files that the control room imports, test keys included.
+
+    Scenes matter that change the records: mapping-errors, and batch-cut, which adds defaulters.csv.
+    """
     try:
-        registry.write(_town(town, seed, meters, model, models_dir), directory, port)
-    except (_Wrong, UnknownTown, WrongShare) as fault:
+        now_s = _clock(None, start, 1.0).now()
+        lab = _lab(_town(town, seed, meters, model, models_dir), now_s, scene)
+        _write_files(lab, port, None, directory)
+    except (_Wrong, UnknownTown, WrongShare, UnknownScene) as fault:
         raise _refuse(fault) from None
 
 
@@ -353,11 +352,7 @@ def scenes_command(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """List every scene with its parameters and their defaults. Meters are numbers from 0 or serial numbers."""
-    if as_json:
-        listed = [{"name": s.name, "tells": s.tells, "parameters": s.defaults} for s in SCENES.values()]
-        typer.echo(json.dumps(listed))
-        return
-    for line in _scene_lines():
+    for line in [scene_list.as_json()] if as_json else scene_list.lines():
         typer.echo(line)
 
 
