@@ -11,6 +11,7 @@ from bijlighar.dlms.acse import (
     Diagnostic,
     Release,
     _any_aare,
+    _usual_acceptance,
     _usual_challenge,
     decode_aare,
     decode_aarq,
@@ -92,6 +93,18 @@ def test_the_usual_aare_is_read_at_fixed_offsets_as_by_the_general_reader(challe
     changed[position] ^= draw.draw(st.integers(0, 255))
     for octets in (apdu, bytes(changed), apdu[: draw.draw(st.integers(0, len(apdu)))]):
         usual = _usual_challenge(octets)
+        assert usual is None or usual == _any_aare(octets)
+
+
+@given(st.binary(min_size=1, max_size=120), st.data())
+def test_the_usual_acceptance_is_read_at_fixed_offsets_as_by_the_general_reader(information, draw):
+    aare = Aare(context=3, result=0, diagnostic=0, responding_title=b"METER001", user_information=information)
+    apdu = aare.encode()
+    assert (_usual_acceptance(apdu) is not None) is (len(apdu) < 0x82)
+    changed = bytearray(apdu)
+    changed[draw.draw(st.integers(0, len(apdu) - 1))] ^= draw.draw(st.integers(0, 255))
+    for octets in (apdu, bytes(changed), apdu[: draw.draw(st.integers(0, len(apdu)))]):
+        usual = _usual_acceptance(octets)
         assert usual is None or usual == _any_aare(octets)
 
 

@@ -142,7 +142,23 @@ def decode_aarq(apdu: bytes) -> Aarq:
 
 def decode_aare(apdu: bytes) -> Aare:
     """Raises Malformed, Truncated, TooLarge. A missing result counts as a rejection."""
-    return _usual_challenge(apdu) or _any_aare(apdu)
+    return _usual_challenge(apdu) or _usual_acceptance(apdu) or _any_aare(apdu)
+
+
+def _usual_acceptance(apdu: bytes) -> Aare | None:
+    """The AARE of nearly every meter that has seen its password, taken apart at fixed offsets; None for any other.
+
+    Ciphered context, accepted, title, information.
+    """
+    size = len(apdu)
+    if (
+        apdu[2:29] != _ACCEPTING_HEAD
+        or not 42 <= size < 0x82
+        or (apdu[0] != AARE or apdu[1] != size - 2)
+        or (apdu[37] != 0xBE or apdu[38] != size - 39 or apdu[39] != 0x04 or apdu[40] != size - 41)
+    ):
+        return None
+    return Aare(LN_CIPHERED_CONTEXT, 0, 0, apdu[29:37], 0, None, apdu[41:])
 
 
 def _usual_challenge(apdu: bytes) -> Aare | None:
@@ -204,6 +220,7 @@ def decode_release(apdu: bytes, tag: int) -> Release:
 
 _PROOF_REQUIRED = Diagnostic.AUTHENTICATION_REQUIRED
 _USUAL_HEAD = _CONTEXT_FIELD + bytes.fromhex("03 A203020100 A305A10302010E A40A0408")
+_ACCEPTING_HEAD = _CONTEXT_FIELD + bytes.fromhex("03 A203020100 A305A103020100 A40A0408")
 _USUAL_MECHANISM = b"\x88" + _REQUIREMENTS + b"\x89\x07" + _MECHANISM
 _PASSED_OVER = frozenset({0x80, 0xA2, 0xA3, 0xA4, 0xA5, 0xA7, 0xA8, 0xA9, 0x8A, 0x88, 0xBD})
 """Protocol version, qualifiers, invocation ids, requirements, implementation information: nothing is decided by

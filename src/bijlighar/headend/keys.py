@@ -144,9 +144,12 @@ def _pack(keys: MeterKeys) -> bytes:
 
 
 def _unpack(octets: bytes) -> MeterKeys:
-    values, offset = [], 0
-    for _ in fields(MeterKeys):
-        length = int.from_bytes(octets[offset : offset + 2], "big")
-        values.append(octets[offset + 2 : offset + 2 + length])
-        offset += 2 + length
-    return MeterKeys(**dict(zip((field.name for field in fields(MeterKeys)), values, strict=True)))
+    values, offset = {}, 0
+    for name in _NAMES:
+        begin = offset + 2
+        offset = begin + (octets[offset] << 8 | octets[offset + 1])
+        values[name] = octets[begin:offset]
+    return MeterKeys(**values)
+
+
+_NAMES = tuple(field.name for field in fields(MeterKeys))

@@ -27,6 +27,7 @@ from bijlighar.headend.script import Get, ReadRefused, Script
 _SIGNAL = AttributeRef(3, Obis.parse("0.1.96.12.5.255"), 2)
 _PLAUSIBLE_SIGNAL_DBM = range(-150, 1)
 _DAY_S = 86_400
+_DATE_TIME, _DATE_TIME_OCTETS = b"\x09\x0c", 14
 CLOCK_UNSET = "clock is not set"
 """The remark of a visit to a meter without the time."""
 
@@ -265,7 +266,10 @@ def read_clock(
 
 def _instant(octets: bytes, model: MeterModel) -> int | None:
     """The clock's time, None when it is not set or names no instant: a meter like that can still be read."""
-    value = axdr.decode(octets).value
+    if len(octets) == _DATE_TIME_OCTETS and octets[:2] == _DATE_TIME:  # as nearly every clock answers
+        value: object = octets[2:]
+    else:
+        value = axdr.decode(octets).value
     if not isinstance(value, bytes):
         raise Malformed("the clock holds no date-time")
     try:
