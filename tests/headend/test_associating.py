@@ -42,6 +42,14 @@ def test_other_keys_another_model_meter_or_association_have_settings_of_their_ow
     assert kept(access=D1.associations[SETTING], into=into)[1].secret == KEYS.setting_secret
 
 
+def test_two_clients_of_one_meter_never_share_a_nonce():
+    """One key, a counter for each client: found by the simulation's first quiet week with a wrong clock in it."""
+    reader, setting = (kept(access=D1.associations[name])[1] for name in (READER, SETTING))
+    assert reader.own.encryption_key == setting.own.encryption_key
+    assert reader.own.system_title != setting.own.system_title
+    assert {title[:3] for title in (reader.own.system_title, setting.own.system_title)} == {b"BJG"}
+
+
 def test_counters_and_challenge_are_those_of_the_visit():
     settings = kept()[1]
     first = begin(settings, Reserved(first=7, count=3, fresh=False), b"a" * 16)

@@ -19,6 +19,15 @@ def counts(access: AssociationAccess) -> bool:
     return access.ciphering is not Ciphering.NONE or access.mechanism is Mechanism.HLS_GMAC
 
 
+def client_title(own_title: bytes, client_address: int) -> bytes:
+    """The head-end's title as one of its clients: the fourth octet tells the client's address.
+
+    A nonce is title and counter. Counters are kept by client and a meter has one key for all of them, so under one
+    title the same nonce would come from two clients, which breaks AES-GCM (NIST SP 800-38D, 8).
+    """
+    return own_title[:3] + bytes([own_title[3] ^ client_address & 0xFF]) + own_title[4:]
+
+
 def client_settings(
     access: AssociationAccess,
     keys: MeterKeys,
@@ -27,14 +36,14 @@ def client_settings(
     max_pdu: int = DEFAULT_MAX_PDU_OCTETS,
     zero_padding: bool = False,
 ) -> ClientSettings:
-    """What stays the same from visit to visit. ``max_pdu`` octets.
+    """What stays the same from visit to visit. ``own_title`` of the head-end, ``max_pdu`` octets.
 
     Raises LocalProtocolError for keys that the association needs and that are not there.
     """
     material = None
     if counts(access):
         material = SecurityMaterial(
-            system_title=own_title,
+            system_title=client_title(own_title, access.client_address),
             encryption_key=keys.encryption_key,
             authentication_key=keys.authentication_key,
         )
