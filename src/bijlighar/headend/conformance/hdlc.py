@@ -11,6 +11,7 @@ from typing import Final
 from bijlighar.dlms.acse import AARE, decode_aare
 from bijlighar.dlms.hdlc.frames import POLL, Frame, Kind, check_sequence, server_octets
 from bijlighar.dlms.hdlc.negotiation import Agreement
+from bijlighar.dlms.hdlc.sequence import LLC_REQUEST, segments
 from bijlighar.dlms.xdlms.get import encode_get
 from bijlighar.headend.conformance.bench import Bench
 from bijlighar.headend.conformance.line import Gone
@@ -23,8 +24,8 @@ HDLC: Final = Chapter("IEC 62056-46")
 DEFAULTS: Final = Agreement()
 _OFFERED: Final = Agreement(send_octets=128, receive_octets=64, send_window=1, receive_window=3)
 """Fields of 64 octets, three at a time: a meter's list of objects does not fit one turn."""
-_SMALL_OCTETS: Final = 32
-"""Fields of a question that is cut in many; any meter takes them, the standard's own least."""
+_SMALL_OCTETS: Final = 12
+"""Fields of a question that is cut in many: any meter takes shorter ones than were agreed."""
 _STRANGER: Final = 119
 """A logical, and where there is one a physical device that no meter has."""
 _UNKNOWN_CONTROL: Final = 0xEF
@@ -66,7 +67,8 @@ async def _a_question_in_many_segments_is_joined(bench: Bench) -> str:
     async with station(bench) as caller:
         await caller.call()
         _judge_opened(await caller.exchange(OPENING, _SMALL_OCTETS))
-    return f"{-(-len(OPENING) // _SMALL_OCTETS)} segments of {_SMALL_OCTETS} octets, answered as one"
+    pieces = len(list(segments(LLC_REQUEST + OPENING, _SMALL_OCTETS)))
+    return f"{pieces} segments of at most {_SMALL_OCTETS} octets, answered as one"
 
 
 @HDLC.check("frame check sequence")

@@ -36,8 +36,8 @@ from bijlighar.headend.conformance.verdicts import Failed, Silent
 
 _MODULUS: Final = 8
 _LONGEST_FRAME_OCTETS: Final = MAX_INFORMATION_OCTETS + FRAME_OVERHEAD_OCTETS
-_MOST_TURNS: Final = 2_000
-"""Polls until an answer is whole: the longest APDU in the smallest fields that a meter may choose."""
+_POLL_S: Final = 0.05
+"""Between polls of a meter that is not ready."""
 OPENING: Final = Aarq(
     context=LN_CONTEXT,
     mechanism=Mechanism.NONE,
@@ -122,17 +122,24 @@ class Station:
         return await self.answer()
 
     async def answer(self) -> bytes:
-        """The whole answer, turn by turn; ``turns`` tells how it came."""
+        """The whole answer, turn by turn; ``turns`` tells how it came. Raises Silent, Gone, Failed."""
         self.turns, message = [], b""
-        for _ in range(_MOST_TURNS):
+        loop = asyncio.get_running_loop()
+        came_s = loop.time()
+        while True:
             part, more = await self._turn()
             message += part
             if len(message) > MAX_FRAME_OCTETS:
                 raise Failed(f"an answer of more than {len(message)} octets")
             if not more and message:
                 return without_llc(message, LLC_RESPONSE)
+            if part:
+                came_s = loop.time()
+            elif loop.time() - came_s > self._wire.answer_s:
+                raise Failed(f"the meter is polled for {self._wire.answer_s:g} s and says nothing of the answer")
+            else:
+                await asyncio.sleep(_POLL_S)
             await self.say(self.frame(self.expected << 5 | POLL | Kind.RR).encode())
-        raise Failed(f"no whole answer in {_MOST_TURNS} turns")
 
     async def _turn(self) -> tuple[bytes, bool]:
         """What one poll brings, and whether the message goes on."""
