@@ -91,6 +91,7 @@ class Registers:
         self.town = town
         self.interruptions = interruptions or Interruptions()
         self.flow = flow
+        self._at_since: dict[tuple[int, int], NDArray[np.int64]] = {}  # what homes had drawn when the flow began
         meters = np.arange(len(town))
         self._import_start_wh = _starts(town.seed, "import-start", meters)
         self._export_start_wh = _starts(town.seed, "export-start", meters)
@@ -209,11 +210,14 @@ class Registers:
         """What homes below a transformer drew, and the lines' losses: the town's share, or by the flow."""
         if self.flow is None:
             return self._share_of_losses(below(transformer, instants_s))
-        drawn = below(transformer, np.append(instants_s, self.flow.since_s))
-        at_since = drawn[..., -1:]
+        drawn = below(transformer, instants_s)
+        key = (transformer, drawn.ndim)
+        at_since = self._at_since.get(key)
+        if at_since is None:
+            at_since = self._at_since[key] = below(transformer, np.asarray([self.flow.since_s]))
         lost = self._by_phases(self.flow.loss_wh(transformer, instants_s), drawn)
-        flowed = drawn[..., :-1] + self._share_of_losses(at_since) - at_since + lost
-        return np.where(instants_s <= self.flow.since_s, self._share_of_losses(drawn[..., :-1]), flowed)
+        flowed = drawn + self._share_of_losses(at_since) - at_since + lost
+        return np.where(instants_s <= self.flow.since_s, self._share_of_losses(drawn), flowed)
 
     @staticmethod
     def _by_phases(lost: NDArray[np.int64], energy_wh: NDArray[np.int64]) -> NDArray[np.int64]:
