@@ -16,6 +16,7 @@ from typing import NoReturn
 from bijlighar.dlms.axdr import encode_length, read_length
 from bijlighar.dlms.errors import (
     CountersSpent,
+    CounterWentBack,
     LocalProtocolError,
     Malformed,
     NotAuthentic,
@@ -73,13 +74,15 @@ class SecureChannel:
     """Seals our APDUs and opens the peer's.
 
     ``peer_title`` None = to be learnt from the peer's AARQ or AARE. ``protection`` is what we apply and the least
-    that we accept. ``first_counter`` and ``count`` are the reserved block of own invocation counters.
+    that we accept. ``first_counter`` and ``count`` are the reserved block of own invocation counters; ``heard`` is
+    the newest counter that the peer used under this key in an earlier association, -1 = none that is known.
     """
 
     __slots__ = (
         "_ciphered_of",
         "_end",
         "_head",
+        "_heard",
         "_own_prefix",
         "_peer_prefix",
         "_plain_of",
@@ -100,6 +103,7 @@ class SecureChannel:
         count: int,
         *,
         dedicated: bool = False,
+        heard: int = -1,
     ) -> None:
         self._suite = material.suite
         self._protection = protection
@@ -111,7 +115,7 @@ class SecureChannel:
         self.next_counter = first_counter
         end = first_counter + count
         self._end = end if end <= MAX_COUNTER else MAX_COUNTER + 1
-        self.last_accepted = -1
+        self._heard = self.last_accepted = heard
 
     def learn_peer(self, title: bytes) -> None:
         """The peer's system title, from now on the only one."""
@@ -193,7 +197,7 @@ class SecureChannel:
             offset = check_length(apdu, offset)
         control, counter = _unpack_header(apdu, offset)
         if counter <= self.last_accepted:
-            raise Replayed(counter, self.last_accepted)
+            raise self._replayed(counter)
         nonce = self.peer_title + apdu[offset + 1 : offset + 5]
         suite = self._suite
         if control == 0x30:  # both: as SuiteZero.open, with one copy less, for nearly every APDU comes this way
@@ -209,6 +213,10 @@ class SecureChannel:
             raise Malformed("the ciphered APDU holds another than its tag tells")
         self.last_accepted = counter
         return plain
+
+    def _replayed(self, counter: int) -> Replayed:
+        first = self.last_accepted == self._heard
+        return (CounterWentBack if first else Replayed)(counter, self.last_accepted)
 
     def _refuse_form(self, apdu: bytes) -> NoReturn:
         """Tell why ``apdu`` is none that the peer may send ciphered."""

@@ -56,6 +56,18 @@ class Replayed(RemoteProtocolError):
         self.last_accepted = last_accepted
 
 
+class CounterWentBack(Replayed):
+    """The first counter of an association is not above the last one of an earlier association under the same key.
+
+    Somebody replays what was recorded, or the meter was reset and counts anew.
+    """
+
+    def __init__(self, counter: int, last_accepted: int) -> None:
+        super().__init__(counter, last_accepted)
+        self.reason = f"counter went back: {counter} came after {last_accepted} in an earlier association"
+        self.args = (self.reason,)
+
+
 class StaleReply(RemoteProtocolError):
     """An answer to another question: wrong invoke-id or wrong block number."""
 

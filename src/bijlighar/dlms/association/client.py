@@ -70,6 +70,7 @@ _Handler: TypeAlias = Callable[["ClientAssociation", bytes], ClientEvent | None]
 class ClientAssociation:
     """One association under ``settings``; the other arguments, when given, stand in for theirs.
 
+    ``heard`` the ``last_heard_counter`` of the association before, for a meter that counts on; -1 = not known.
     Raises LocalProtocolError for settings that cannot work.
     """
 
@@ -98,6 +99,7 @@ class ClientAssociation:
         challenge: bytes | None = None,
         invocation_counter: int | None = None,
         counters_left: int | None = None,
+        heard: int = -1,
     ) -> None:
         self._settings = settings
         self._prepared = ready = prepared(settings)
@@ -106,7 +108,7 @@ class ClientAssociation:
         self.link = link = client_link(
             settings, settings.client_address, settings.server_address, ready.max_frame_octets
         )
-        self._protection = protection = Protection(settings, ready, invocation_counter, counters_left)
+        self._protection = protection = Protection(settings, ready, invocation_counter, counters_left, heard)
         self._channel = protection.channel
         self._seal, self._open = protection.seal, protection.open
         self._challenge = settings.challenge if challenge is None else challenge
@@ -127,6 +129,11 @@ class ClientAssociation:
     def next_invocation_counter(self) -> int:
         """The first invocation counter that has not been used."""
         return self._protection.next_counter
+
+    @property
+    def last_heard_counter(self) -> int:
+        """The newest invocation counter that the meter proved to use; ``heard`` before any, -1 = none."""
+        return self._protection.last_heard
 
     @property
     def meter_title(self) -> bytes:

@@ -20,7 +20,12 @@ class Protection:
     __slots__ = ("_dedicated", "_first_counter", "_general", "_settings", "channel", "open", "seal")
 
     def __init__(
-        self, settings: ClientSettings, ready: Prepared, first_counter: int | None, count: int | None
+        self,
+        settings: ClientSettings,
+        ready: Prepared,
+        first_counter: int | None,
+        count: int | None,
+        heard: int = -1,
     ) -> None:
         self._settings = settings
         self._first_counter = settings.invocation_counter if first_counter is None else first_counter
@@ -34,7 +39,7 @@ class Protection:
             return
         left = settings.counters_left if count is None else count
         self.channel = channel = SecureChannel(
-            own, settings.meter_title, ready.protection, self._first_counter, left
+            own, settings.meter_title, ready.protection, self._first_counter, left, heard=heard
         )
         if ready.ciphered:
             self.seal = channel.seal_general if ready.general else channel.seal_glo
@@ -47,6 +52,11 @@ class Protection:
             return self._first_counter
         self.join_counters()
         return self.channel.next_counter
+
+    @property
+    def last_heard(self) -> int:
+        """The newest counter that the meter used under the global key, -1 = none."""
+        return -1 if self.channel is None else self.channel.last_accepted
 
     @property
     def meter_title(self) -> bytes:
