@@ -1,4 +1,4 @@
-"""Journey 2. Meters are joined to the billing server; the same kWh arrive on both sides, a reconciliation proves it.
+"""Journey 2. Meters are joined to the billing server; the same kWh arrive on both sides, and that is proven.
 
 The product runs as ``bijlighar serve`` starts it, the meters and the billing server are processes of their own.
 The billing server is away at first, answers later and twice, and sends dues for a consumer whom nobody knows.

@@ -68,6 +68,8 @@ def run_worker(settings: Settings) -> None:
             clock_file=clock_file,
             billing_url=settings.billing_url,
             billing_secret=settings.billing_secret,
+            billing_cim=settings.billing_form == "cim",
+            billing_folder=settings.billing_path,
             tariffs_dir=settings.tariffs_path,
         )
     )

@@ -58,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     models_dir: str = ""
     billing_url: str = ""
     billing_secret: str = ""
+    billing_form: str = "json"
+    billing_folder: str = ""
     tariffs_dir: str = ""
     session_idle_s: int = 1_800
     session_absolute_s: int = 43_200
@@ -104,6 +106,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise SettingsRefused("billing_url", "must be https: what people use travels only over HTTPS")
         if self.billing_secret and len(self.billing_secret.encode()) < LEAST_SECRET_OCTETS:
             raise SettingsRefused("billing_secret", f"is shorter than {LEAST_SECRET_OCTETS} octets")
+        if self.billing_url and self.billing_folder:
+            raise SettingsRefused(
+                "billing_folder", "and billing_url are two doors for the same statements: choose one"
+            )
         if self.billing_url and not self.billing_secret:
             raise SettingsRefused("billing_secret", "is missing: messages to billing_url are signed with it")
 
@@ -140,6 +146,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return Path(self.models_dir).expanduser().absolute() if self.models_dir else None
 
     @property
+    def billing_path(self) -> Path | None:
+        """The folder of the billing link, absolute; None when sheets are no door."""
+        return Path(self.billing_folder).expanduser().absolute() if self.billing_folder else None
+
+    @property
     def tariffs_path(self) -> Path | None:
         """The folder of own tariffs, absolute; None for those of the package alone."""
         return Path(self.tariffs_dir).expanduser().absolute() if self.tariffs_dir else None
@@ -162,6 +173,7 @@ _BOUNDS: dict[str, tuple[int, int]] = {
     "live_clients": (1, 10_000),
 }
 _WORDS: dict[str, frozenset[str]] = {
+    "billing_form": frozenset({"json", "cim"}),
     "log_level": frozenset({"debug", "info", "warning", "error"}),
 }
 
@@ -236,6 +248,7 @@ def effective(settings: Settings) -> dict[str, Any]:
     shown["database_url"] = _without_password(settings.records_url)
     shown["feed"] = settings.feed_address
     shown["data_dir"] = str(settings.data_path)
+    shown["billing_folder"] = str(settings.billing_path or "")
     shown["tariffs_dir"] = str(settings.tariffs_path or "")
     shown["models_dir"] = str(settings.models_path or "")
     shown["master_key_file"] = str(settings.master_key_path)

@@ -18,6 +18,8 @@ from bijlighar.cim.exchange import Unavailable
 from bijlighar.headend.clock import Clock, SystemClock, TownClock
 from bijlighar.mdm.billing import TariffRefused
 from bijlighar.operations.bill_preview import UnknownTariff
+from bijlighar.operations.billing_exchange.delivering import BillingDoor
+from bijlighar.operations.billing_exchange.folder_door import FolderDoor, take_folder
 from bijlighar.operations.billing_exchange.http_door import HttpDoor
 from bijlighar.operations.billing_exchange.rounds import UnknownCycle, billing_round
 from bijlighar.operations.day_keep import KeptTooShort
@@ -45,6 +47,7 @@ class WorkerProcess:
 
     ``clock_file``   the town's shared clock; None: the machine's
     ``billing_url``  where statements are sent, signed with ``billing_secret``; empty: the billing server fetches
+    ``billing_cim``  as IEC 61968-9 messages; ``billing_folder`` as sheets below it instead
     ``tariffs_dir``  the utility's own tariffs; None: those of the package alone
     """
 
@@ -53,6 +56,8 @@ class WorkerProcess:
     clock_file: Path | None = None
     billing_url: str = ""
     billing_secret: str = field(default="", repr=False)
+    billing_cim: bool = False
+    billing_folder: Path | None = None
     tariffs_dir: Path | None = None
 
 
@@ -94,6 +99,8 @@ class Worker:
             _log.warning("the day's work stopped short", cause=str(fault))
         except (UnknownCycle, UnknownTariff, TariffRefused) as fault:
             _log.error("the billing link stands still", cause=str(fault))
+        except OSError as fault:
+            _log.error("the billing folder cannot be used", cause=str(fault))
         else:
             return True
         self._due_s = now_s
@@ -106,6 +113,8 @@ def run(process: WorkerProcess) -> None:
     with Records(process.records_url, process.data_dir, now=clock.now) as records, _door(process) as door:
 
         def bill(now_s: int) -> None:
+            if process.billing_folder is not None:
+                take_folder(records, process.billing_folder, now_s=now_s)
             billing_round(records, door, now_s=now_s, tariffs=process.tariffs_dir)
 
         worker = Worker(records, clock, bill)
@@ -114,7 +123,9 @@ def run(process: WorkerProcess) -> None:
         worker.run()
 
 
-def _door(process: WorkerProcess) -> contextlib.AbstractContextManager[HttpDoor | None]:
-    if not process.billing_url:
-        return contextlib.nullcontext()
-    return HttpDoor(process.billing_url, process.billing_secret, time.time)
+def _door(process: WorkerProcess) -> contextlib.AbstractContextManager[BillingDoor | None]:
+    if process.billing_folder is not None:
+        return contextlib.nullcontext(FolderDoor(process.billing_folder))
+    if process.billing_url:
+        return HttpDoor(process.billing_url, process.billing_secret, time.time, cim=process.billing_cim)
+    return contextlib.nullcontext()

@@ -1,8 +1,7 @@
-"""The door over HTTP: signed JSON messages to the billing server's address, answers at once or later."""
+"""The door over HTTP: signed messages to the billing server's address, answers at once or later."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
@@ -10,8 +9,14 @@ from typing import Self
 import httpx
 
 from bijlighar.cim.billing import Acknowledgement, Delivery
+from bijlighar.operations.billing_exchange import cim_form
 from bijlighar.operations.billing_exchange.delivering import BillingServerAway
-from bijlighar.operations.billing_exchange.json_form import MessageRefused, message_of, read_message
+from bijlighar.operations.billing_exchange.json_form import (
+    MessageRefused,
+    message_id_for,
+    message_of,
+    read_message,
+)
 from bijlighar.operations.billing_exchange.rows import answer_of, parsed
 from bijlighar.operations.billing_exchange.signing import HEADER, signature
 
@@ -21,9 +26,13 @@ LARGEST_ANSWER_OCTETS = 4_000_000
 
 
 class HttpDoor:
-    """Sends to ``url``. ``wall`` tells the wall clock's epoch seconds, by which signatures age."""
+    """Sends to ``url``, as JSON or, with ``cim``, as IEC 61968-9 messages.
 
-    def __init__(self, url: str, secret: str, wall: Callable[[], float]) -> None:
+    ``wall`` tells the wall clock's epoch seconds, by which signatures age.
+    """
+
+    def __init__(self, url: str, secret: str, wall: Callable[[], float], *, cim: bool = False) -> None:
+        self._cim = cim
         self._url = url
         self._secret = secret
         self._wall = wall
@@ -31,18 +40,24 @@ class HttpDoor:
 
     def send(self, deliveries: Sequence[Delivery]) -> Sequence[Acknowledgement]:
         """Send one message. Raises BillingServerAway."""
-        message_id = _message_id(deliveries)
-        body = message_of(message_id, deliveries)
+        message_id = message_id_for(deliveries)
+        now_s = int(self._wall())
+        if self._cim:
+            body = cim_form.message_of(message_id, deliveries, now_s)
+        else:
+            body = message_of(message_id, deliveries)
         headers = {
-            "content-type": "application/json",
+            "content-type": "application/xml" if self._cim else "application/json",
             "idempotency-key": message_id,
-            HEADER: signature(self._secret, body, int(self._wall())),
+            HEADER: signature(self._secret, body, now_s),
         }
         status, answer = self._exchange(body, headers)
         if status == httpx.codes.ACCEPTED:
             return []
         if status != httpx.codes.OK:
             raise BillingServerAway(f"the billing server answered with status {status}")
+        if self._cim:
+            return _taken(answer)
         try:
             _, rows = read_message(answer, "answers")
         except MessageRefused as refused:
@@ -77,6 +92,12 @@ class HttpDoor:
             raise BillingServerAway(f"the billing server cannot be reached: {type(fault).__name__}") from None
 
 
-def _message_id(deliveries: Sequence[Delivery]) -> str:
-    """The same statements are the same message, so that one sent again is known."""
-    return hashlib.sha256("\n".join(each.key for each in deliveries).encode()).hexdigest()[:32]
+def _taken(answer: bytes) -> Sequence[Acknowledgement]:
+    """Nothing is answered yet. Raises BillingServerAway unless the whole message was taken."""
+    try:
+        reply = cim_form.read_reply(answer)
+    except cim_form.ReplyRefused as refused:
+        raise BillingServerAway(f"the billing server's reply cannot be read: {refused}") from None
+    if reply.result != "OK":
+        raise BillingServerAway(f"the billing server replied {reply.result}: {'; '.join(reply.errors)[:200]}")
+    return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -28,6 +29,11 @@ def statement_of(delivery: Delivery) -> dict[str, Any]:
         "demand_start": None if demand_start_s is None else _iso(demand_start_s),
         "determined": _iso(determined_s),
     }
+
+
+def message_id_for(deliveries: Sequence[Delivery]) -> str:
+    """The same statements are the same message, so that one sent again is known."""
+    return hashlib.sha256("\n".join(each.key for each in deliveries).encode()).hexdigest()[:32]
 
 
 def message_of(message_id: str, deliveries: Sequence[Delivery]) -> bytes:
