@@ -1,8 +1,9 @@
 """The door through a folder: sheets for a billing server that reads and writes files.
 
 ``out/statements-<message>.csv`` leaves whole or not at all. What the billing server puts into ``in/`` is taken
-when its name ends with ``.csv`` and begins with ``answers``, ``dues`` or ``payments``; it must end with a line end, so
-that a file cut in half is told. A file goes to ``in/done`` with a receipt, or to ``in/refused`` with the reason.
+when its name ends with ``.csv`` and begins with ``answers``, ``dues`` or ``payments``. It must end with a line
+end, so that a file cut in half is told. A file goes to ``in/done`` with a receipt, or to ``in/refused`` with the
+reason.
 """
 
 from __future__ import annotations
