@@ -8,6 +8,7 @@ other exception; a probe must end in a draft that is a model, or in the sentence
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from functools import cache
 from bijlighar.cim.contacts import Outcome
 from bijlighar.cim.network import Meter, MeterCategory
 from bijlighar.dlms.errors import RemoteProtocolError
+from bijlighar.dlms.general_block import GeneralBlock, decode_general_block
 from bijlighar.dlms.model import parse_model
 from bijlighar.dlms.models import load_model, model_text
 from bijlighar.headend.decoding import Parcel, Templates, understand
@@ -23,6 +25,7 @@ from bijlighar.headend.keys import MeterKeys
 from bijlighar.headend.layouts import LayoutBook
 from bijlighar.headend.probe import NothingToRead, probe
 from bijlighar.headend.probe.draft import draft_of
+from bijlighar.headend.push_blocks import MOST_HELD_OCTETS, PushBlocks
 from bijlighar.headend.push_status import read_status
 from bijlighar.headend.reading import Errand, Gathered, Order, read_meter
 from bijlighar.headend.script import Get, ReadRefused, WrongMeter
@@ -175,4 +178,69 @@ def statuses(octets: bytes) -> None:
     assert stamp_s is None or abs(stamp_s) < 1 << 40
 
 
-HEADEND = {target.__name__: target for target in (visits, probes, statuses)}
+class Judge:
+    """What pushes in blocks come to: each whole one is told, each refused one counted."""
+
+    def __init__(self) -> None:
+        self.whole: list[bytes] = []
+        self.now_s = 0.0
+
+    def take(self, apdu: bytes, _origin: object) -> bool:
+        """A whole push."""
+        self.whole.append(apdu)
+        return True
+
+    def refuse_blocks(self, _octets: bytes, _origin: object) -> bool:
+        """One that did not come whole."""
+        return False
+
+
+def pushes(octets: bytes) -> None:
+    """General blocks of two connections and two devices each: what is joined came whole, in order and alone.
+
+    A piece: which connection and device, the block's control and number, then its octets; or, from 80 on, the
+    octets of an APDU as they are.
+    """
+    judge, seen = Judge(), defaultdict(list)
+    blocks = PushBlocks(judge, within_s=30.0, now=lambda: judge.now_s)
+    for piece in chunks(octets):
+        if len(piece) < 3:
+            judge.now_s += 7.0 * len(piece)
+            blocks.sweep()
+            continue
+        whose, ports = piece[0] & 1, (1 + (piece[0] >> 1 & 1), 64)
+        block = piece[1:] if piece[0] & 0x80 else _block(piece)
+        before = len(judge.whole)
+        taken = blocks.take(whose, ports, block, Origin())
+        with suppress(RemoteProtocolError):
+            seen[whose].append((ports, decode_general_block(block)))
+        if len(judge.whole) > before:
+            assert taken is True
+            _judge_joined(judge.whole[-1], seen[whose])
+    assert blocks.octets <= MOST_HELD_OCTETS
+    assert len(blocks) <= 2
+
+
+class Origin:
+    """Where a block came from."""
+
+    peer = "fuzzer"
+
+
+def _block(piece: bytes) -> bytes:
+    last, number = bool(piece[1] & 0x80), piece[2] & 0x0F
+    return GeneralBlock(
+        last=last, streaming=not last, window=0, number=number, acknowledged=0, octets=piece[3:]
+    ).encode()
+
+
+def _judge_joined(apdu: bytes, seen: list[tuple[tuple[int, int], GeneralBlock]]) -> None:
+    """The newest blocks of its connection, numbered from 1 on, of one device, are the push and nothing else."""
+    count = seen[-1][1].number
+    run = seen[-count:]
+    assert [block.number for _, block in run] == list(range(1, count + 1))
+    assert len({ports for ports, _ in run}) == 1
+    assert b"".join(block.octets for _, block in run) == apdu
+
+
+HEADEND = {target.__name__: target for target in (visits, probes, statuses, pushes)}

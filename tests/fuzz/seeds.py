@@ -59,6 +59,16 @@ def _sessions() -> list[Wire]:
     return wires
 
 
+_ORDERS = [
+    [(0, 0, 1), (0, 0, 2), (0, 0x80, 3)],
+    [(0, 0, 1), (1, 0, 1), (0, 0x80, 2), (1, 0x80, 2)],
+    [(0, 0, 1), (2, 0, 1), (0, 0x80, 2), (2, 0x80, 2)],
+    [(0, 0, 1), (0, 0, 1), (0, 0, 3), (0, 0x80, 4), (0, 0x80, 1)],
+    [(0, 0, 2), (0, 0, 3), (0, 0, 0), (0, 0x80, 5)],
+]
+"""Pushes in blocks: connection and device, control, number; whole, apart, interleaved, doubled, beginless."""
+
+
 def _piece(octets: bytes) -> bytes:
     """As ``chunks`` cuts it again."""
     return bytes([len(octets)]) + octets if len(octets) < 0xFF else b"\xff" + octets
@@ -89,6 +99,10 @@ def seeds() -> dict[str, list[bytes]]:
         "models": [model_text(name).encode() for name in model_names()],
         "visits": [],
         "probes": [],
+        "pushes": [
+            b"".join(_piece(bytes([whose, control]) + bytes([number]) + ROW) for whose, control, number in order)
+            for order in _ORDERS
+        ],
         "statuses": [b"\x09\x0c" + clock + b"\x04\x81\x80" + bytes(16) for clock in clocks],
         "clients": [],
         "servers": [],
