@@ -17,7 +17,7 @@ from .test_conformance import conformed, failed, named, verdicts
 LINE = HdlcSettings(send_octets=512, receive_octets=512, send_window=3, receive_window=3)
 
 
-@pytest.mark.parametrize("make", ["is15959-d1", "d2-18-columns", "is15959-d4-transformer"])
+@pytest.mark.parametrize("make", ["d2-18-columns", "is15959-d4-transformer"])
 def test_a_meter_conforms_over_hdlc_too(make):
     report, _ = conformed(make=make, hdlc=LINE)
     found = verdicts(report)
