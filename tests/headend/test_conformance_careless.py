@@ -16,6 +16,12 @@ from .test_conformance import failed, named
 GET_RESPONSE, BLOCK = 0xC4, 2
 
 
+@pytest.fixture(autouse=True)
+def _general_machine(monkeypatch):
+    """Carelessness stands in the general machine; the shortcut of usual visits would pass it by."""
+    monkeypatch.setattr("meterlab.exchange.Usual", lambda _lab: None)
+
+
 def sealing(monkeypatch, change):
     """All plain answers of the meter go through ``change`` before they are sealed."""
     seal = Admission.seal
