@@ -12,6 +12,7 @@ MODULES: Final = {
     "city": "benches.city",
     "day": "benches.day",
     "decode": "benches.decode",
+    "flow": "benches.flow",
     "live": "benches.live",
     "meter-month": "benches.meter_month",
     "push": "benches.push",

@@ -17,7 +17,17 @@ from bijlighar.dlms.template import Template
 
 
 def test_every_name_has_a_benchmark() -> None:
-    assert sorted(MODULES) == ["city", "day", "decode", "live", "meter-month", "push", "session", "storage"]
+    assert sorted(MODULES) == [
+        "city",
+        "day",
+        "decode",
+        "flow",
+        "live",
+        "meter-month",
+        "push",
+        "session",
+        "storage",
+    ]
     assert all(callable(benchmark(name)) for name in MODULES)
     with pytest.raises(KeyError):
         benchmark("nothing")

@@ -84,8 +84,8 @@ class FeederDay:
 class DayMaker:
     """Makes feeder-days of a town; networks and models are kept. ``registers`` know nothing of any flow."""
 
-    def __init__(self, town: Town) -> None:
-        self._town = town
+    def __init__(self, town: Town, flow: type[FeederFlow] = FeederFlow) -> None:
+        self._town, self._flow_of = town, flow
         self._registers = Registers(town)
         self._flows: dict[int, FeederFlow] = {}
 
@@ -95,7 +95,7 @@ class DayMaker:
 
     def _flow(self, feeder: int) -> FeederFlow:
         if feeder not in self._flows:
-            self._flows[feeder] = FeederFlow(feeder_network(self._town, feeder))
+            self._flows[feeder] = self._flow_of(feeder_network(self._town, feeder))
         return self._flows[feeder]
 
     def make(self, feeder: int, day: int, circumstances: Interruptions) -> FeederDay:

@@ -21,7 +21,6 @@ from power_grid_model import (
     WindingType,
     initialize_array,
 )
-from power_grid_model.errors import PowerGridBatchError  # type: ignore[attr-defined]
 
 from meterlab.power.equipment import (
     AB_CABLE,
@@ -48,9 +47,20 @@ _ANSWERS: Final[dict[ComponentType, set[str] | list[str] | ComponentAttributeFil
     ComponentType.source: ["p"],
 }
 Columns = NDArray[np.void]
-"""The solver's table of a kind of component: one record a component, or one a slot and component."""
+"""The solver's table of a kind of component: one record a component."""
+
+Answer = dict[ComponentType, dict[str, NDArray[np.float64]]]
+"""What was asked for, by component and attribute: slot, then component, then phase where there are phases."""
 
 _LOADS_A_POLE = 2  # one of constant power, one of constant impedance
+
+
+class NoFlow(Exception):
+    """A feeder's network has no power flow whatever its load. ``feeder`` by number."""
+
+    def __init__(self, feeder: int) -> None:
+        super().__init__(f"feeder {feeder} has no power flow whatever its load")
+        self.feeder = feeder
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -178,19 +188,41 @@ class FeederFlow:
         """Solve every slot.
 
         ``load_w`` and ``load_var`` are float64[slot, pole, phase], ``source_pu`` float64[slot]; ``giving_way``
-        float64[slot, transformer] is the share of constant impedance, between 0 and 1. Raises PowerGridBatchError
-        when a slot has no solution even with all load giving way, which only a broken network can bring about.
+        float64[slot, transformer] is the share of constant impedance, between 0 and 1. Raises NoFlow when
+        a slot has no solution even with all load giving way, which only a broken network can bring about.
         """
         share = giving_way.copy()
-        method = CalculationMethod.iterative_current
-        while True:
-            solved = self._solve(load_w, load_var, source_pu, share, method)
-            if isinstance(solved, dict):
-                return self._result(solved, share)
-            method = CalculationMethod.newton_raphson  # slower, but at home with loads of constant impedance
-            for slot in solved:
-                collapsing = self._collapsing(load_w[slot], load_var[slot], float(source_pu[slot]), share[slot])
-                share[slot, collapsing] = 1.0
+        solved, unsolved = self._solve(load_w, load_var, source_pu, share, CalculationMethod.iterative_current)
+        collapsed = False
+        while len(unsolved):
+            if collapsed:
+                self._give_way(load_w, load_var, source_pu, share, unsolved)
+            again, failed = self._solve(
+                load_w[unsolved],
+                load_var[unsolved],
+                source_pu[unsolved],
+                share[unsolved],
+                CalculationMethod.newton_raphson,  # slower, but goes nearer to collapse and knows such loads
+            )
+            for component, columns in again.items():
+                for attribute, values in columns.items():
+                    solved[component][attribute][unsolved] = values
+            unsolved, collapsed = unsolved[failed], True
+        return self._result(solved, share)
+
+    def _give_way(
+        self,
+        load_w: NDArray[np.float64],
+        load_var: NDArray[np.float64],
+        source_pu: NDArray[np.float64],
+        share: NDArray[np.float64],
+        slots: NDArray[np.int64],
+    ) -> None:
+        """Put constant impedance where these slots have no solution."""
+        if (share[slots] >= 1).all():
+            raise NoFlow(self.network.feeder)
+        for slot in slots.tolist():
+            share[slot, self._collapsing(load_w[slot], load_var[slot], source_pu[slot], share[slot])] = 1.0
 
     def _solve(
         self,
@@ -199,8 +231,8 @@ class FeederFlow:
         source_pu: NDArray[np.float64],
         share: NDArray[np.float64],
         method: CalculationMethod,
-    ) -> dict[ComponentType, Columns] | list[int]:
-        """The solver's answer, or the slots that have none."""
+    ) -> tuple[Answer, NDArray[np.int64]]:
+        """The solver's answer, and the slots for which it is none."""
         slots = len(load_w)
         impedance = share[:, self.network.pole_of][..., None]
         loads = initialize_array("update", ComponentType.asym_load, (slots, len(self._load_ids)))
@@ -209,22 +241,20 @@ class FeederFlow:
         loads["q_specified"] = np.concatenate([load_var * (1 - impedance), load_var * impedance], axis=1)
         source = initialize_array("update", ComponentType.source, (slots, 1))
         source["id"], source["u_ref"] = self._source_id, source_pu[:, None]
-        try:
-            return cast(
-                "dict[ComponentType, Columns]",
-                self._model.calculate_power_flow(
-                    symmetric=False,
-                    error_tolerance=_TOLERANCE,
-                    max_iterations=_MOST_ITERATIONS,
-                    calculation_method=method,
-                    update_data={ComponentType.asym_load: loads, ComponentType.source: source},
-                    output_component_types=_ANSWERS,
-                ),
-            )
-        except PowerGridBatchError as fault:
-            if (share[fault.failed_scenarios] >= 1).all():
-                raise
-            return [int(slot) for slot in fault.failed_scenarios]
+        solved = self._model.calculate_power_flow(
+            symmetric=False,
+            error_tolerance=_TOLERANCE,
+            max_iterations=_MOST_ITERATIONS,
+            calculation_method=method,
+            update_data={ComponentType.asym_load: loads, ComponentType.source: source},
+            output_component_types=_ANSWERS,
+            continue_on_batch_error=True,
+        )
+        fault = self._model.batch_error
+        unsolved = (
+            np.zeros(0, np.int64) if fault is None else np.sort(np.asarray(fault.failed_scenarios, np.int64))
+        )
+        return cast("Answer", solved), unsolved
 
     def _collapsing(
         self,
@@ -237,18 +267,18 @@ class FeederFlow:
         found = []
         for place in np.flatnonzero(share < 1).tolist():
             own = (self.network.pole_of == place)[None, :, None]
-            alone = self._solve(
+            _, unsolved = self._solve(
                 load_w[None] * own,
                 load_var[None] * own,
                 np.asarray([source_pu]),
                 share[None],
                 CalculationMethod.newton_raphson,
             )
-            if not isinstance(alone, dict):
+            if len(unsolved):
                 found.append(place)
         return np.asarray(found or range(len(share)), np.int64)
 
-    def _result(self, solved: dict[ComponentType, Columns], giving_way: NDArray[np.float64]) -> FlowResult:
+    def _result(self, solved: Answer, giving_way: NDArray[np.float64]) -> FlowResult:
         u = solved[ComponentType.node]["u"]
         return FlowResult(
             pole_v=u[:, self._pole],
