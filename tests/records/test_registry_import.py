@@ -252,3 +252,56 @@ def test_a_removed_meter_keeps_its_history(trial: Records, day_s: int) -> None:
     assert trial.registry.installations(meter_id=4)[0].removed_s == day_s + 60
     with pytest.raises(Exception, match="not in the registry"):
         trial.registry.remove_meter("BJ0004", day_s + 90)
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sheets are read and kept three rows at a time."""
+    monkeypatch.setattr(registry_csv, "CHUNK_ROWS", 3)
+
+
+def test_pieces_make_no_difference(small_pieces: None, records: Records, sheets: Path) -> None:
+    report = records.registry.import_folder(sheets, seal=_seal)
+    assert (report.added, report.changed, report.unchanged, report.errors) == (40, 0, 0, ())
+    assert [meter.meter_id for meter in records.registry.meters()] == list(range(1, 13))
+    _edit(sheets / "meters.csv", "127.16.0.11", "127.16.9.9")
+    report = records.registry.import_folder(sheets, seal=_seal, holds=_holds)
+    assert (report.added, report.changed, report.unchanged) == (0, 1, 39)
+
+
+def test_every_fault_of_every_piece_is_told_by_its_row(small_pieces: None, records: Records, sheets: Path) -> None:
+    _edit(sheets / "usage_points.csv", "U5,consumer", "U5,customer")
+    _edit(sheets / "usage_points.csv", "Flat 6,26.47", "Flat 6,x")
+    _edit(sheets / "usage_points.csv", "U10,consumer,Consumer 10,T1", "U10,consumer,Consumer 10,T9")
+    _edit(sheets / "usage_points.csv", "U11,", "U1,")
+    report = records.registry.import_folder(sheets / "usage_points.csv")
+    told = {(fault.row, fault.column) for fault in report.errors}
+    assert {(7, "kind"), (8, "latitude"), (12, "transformer"), (13, "code")} <= told
+    assert records.registry.usage_points() == []
+
+
+def test_meters_of_different_pieces_may_exchange_places_and_titles(
+    small_pieces: None, records: Records, sheets: Path
+) -> None:
+    records.registry.import_folder(sheets, seal=_seal)
+    first, last = "BJ0001,424A4C0000000001,D1,is15959-d1,U1,", "BJ0011,424A4C000000000B,D1,is15959-d1,U11,"
+    _edit(sheets / "meters.csv", first, "BJ0001,424A4C000000000B,D1,is15959-d1,U11,")
+    _edit(sheets / "meters.csv", last, "BJ0011,424A4C0000000001,D1,is15959-d1,U1,")
+    report = records.registry.import_folder(sheets / "meters.csv")
+    assert (report.errors, report.changed, report.replacements) == ((), 2, ())
+    assert {meter.serial: meter.usage_point for meter in records.registry.meters()}["BJ0001"] == "U11"
+
+
+def test_a_new_meter_may_take_a_title_that_another_gives_up(records: Records, sheets: Path) -> None:
+    records.registry.import_folder(sheets, seal=_seal)
+    _edit(sheets / "meters.csv", "BJ0001,424A4C0000000001", "BJ0001,424A4C00000000AA")
+    with (sheets / "meters.csv").open("a") as file:
+        file.write("NEW1,424A4C0000000001,D1,is15959-d1,U1,127.16.0.99,,,\n")
+    _edit(sheets / "meters.csv", "AA,D1,is15959-d1,U1,", "AA,D1,is15959-d1,U2,")
+    _edit(sheets / "meters.csv", "BJ0002,424A4C0000000002,D1,is15959-d1,U2,", "")
+    _edit(sheets / "meters.csv", "127.16.0.2,4059,tower-1,Bijli\n", "")
+    report = records.registry.import_folder(sheets / "meters.csv")
+    assert report.errors == ()
+    meters = {meter.serial: meter for meter in records.registry.meters()}
+    assert meters["NEW1"].system_title == bytes.fromhex("424A4C0000000001")
+    assert [replaced.removed for replaced in report.replacements] == ["BJ0002"]

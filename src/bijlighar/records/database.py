@@ -12,7 +12,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, exc, select, update
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Connection,
+    Engine,
+    Float,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    create_engine,
+    event,
+    exc,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
@@ -158,6 +173,26 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any
         connection.execute(statement.on_conflict_do_nothing(index_elements=keys), rows)
     else:
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), rows)
+
+
+_ARRAYS = {Text: "text[]", Integer: "int4[]", BigInteger: "int8[]", Float: "float8[]", LargeBinary: "bytea[]"}
+
+
+def insert_columns(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Insert many rows given by columns, of equal length and plain values: the quickest way of either kind.
+
+    SQLite takes the rows one after the other, PostgreSQL a whole column as one value.
+    """
+    names = ", ".join(columns)
+    if connection.dialect.name == "sqlite":
+        marks = ", ".join("?" for _ in columns)
+        rows = list(zip(*columns.values(), strict=True))
+        if rows:
+            connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", rows)  # noqa: S608
+        return
+    arrays = ", ".join(f"%({name})s::{_ARRAYS[type(table.c[name].type)]}" for name in columns)
+    statement = f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608 (our own names)
+    connection.exec_driver_sql(statement, {name: list(values) for name, values in columns.items()})
 
 
 def next_number(connection: Connection, name: str) -> int:

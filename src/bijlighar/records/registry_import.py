@@ -1,21 +1,26 @@
 """Import of the registry: everything is checked first, then everything is kept in one transaction, or nothing.
 
+Sheets are held in columns and kept in pieces, so that a city's registry needs little memory.
 Rows that stand in no sheet stay as they are; the same sheets again change nothing. A new meter at a usage point
 takes the place of the one that was there, which is told, and the old one keeps its history.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Column, Connection, select
 
 from bijlighar.records import tables
-from bijlighar.records.database import Database, hold_sequence, next_number, upsert
-from bijlighar.records.registry_csv import Faults, ImportFault, SheetRow, find_sheets, read_sheet
+from bijlighar.records.database import Database, hold_sequence, insert_columns, next_number, upsert
+from bijlighar.records.registry_csv import CheckedSheet, Faults, ImportFault, find_sheets, read_sheet
+from bijlighar.records.registry_meters import MeterKeeping, Replacement
+from bijlighar.records.registry_pieces import NAMED, SheetCounts, named, pieces, sorted_rows, update_rows
 from bijlighar.records.registry_sheets import SHEETS
 
 
@@ -38,24 +43,6 @@ class KeyRow:
 
 Seal = Callable[[KeyRow], bytes]
 Holds = Callable[[KeyRow, bytes], bool]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replacement:
-    """A meter that took the place of another."""
-
-    usage_point: str
-    removed: str
-    installed: str
-
-
-@dataclass(slots=True, kw_only=True)
-class SheetCounts:
-    """Rows of one sheet by what became of them."""
-
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +96,7 @@ class _Import:
 
     def __init__(
         self,
-        sheets: Mapping[str, list[SheetRow]],
+        sheets: dict[str, CheckedSheet],
         faults: Faults,
         at_s: int,
         seal: Seal | None,
@@ -126,158 +113,92 @@ class _Import:
     def run(self, connection: Connection) -> None:
         """Check references, then keep. Raises _Refused with faults noted."""
         hold_sequence(connection, "registry")  # one import at a time
-        self._check_references(connection)
+        for name, sheet in self._sheets.items():
+            for column, target in SHEETS[name].refers:
+                self._check_reference(connection, sheet, column, target)
         self._check_titles(connection)
         if self._faults.count:
             raise _Refused
         for name in ("divisions", "substations", "feeders", "transformers", "usage_points"):
-            self._keep(connection, name)
-        self._keep_meters(connection)
-        self._keep_keys(connection)
+            if name in self._sheets:
+                self._keep(connection, name)
+        if "meters" in self._sheets:
+            keeping = MeterKeeping(connection, self.counts["meters"], self._at_s)
+            keeping.keep(self._sheets.pop("meters"))
+            self.replacements = keeping.replacements
+        if "keys" in self._sheets:
+            self._keep_keys(connection)
         if any(counts.added or counts.changed for counts in self.counts.values()):
             next_number(connection, "registry")
 
-    def _check_references(self, connection: Connection) -> None:
-        for name, rows in self._sheets.items():
-            for column, target in SHEETS[name].refers:
-                key = SHEETS[target].key
-                known = {row.values[key] for row in self._sheets.get(target, [])}
-                known |= set(connection.execute(select(tables.metadata.tables[target].c[key])).scalars())
-                for row in rows:
-                    if row.values[column] not in known:
-                        self._faults.add(f"{name}.csv", row.row, column, f"names nothing in {target}")
+    def _check_reference(self, connection: Connection, sheet: CheckedSheet, column: str, target: str) -> None:
+        if not len(sheet):
+            return
+        key = SHEETS[target].key
+        known = _kept_column(connection, tables.metadata.tables[target].c[key])
+        if target in self._sheets and len(self._sheets[target]):
+            known = pa.chunked_array([*known.chunks, *self._sheets[target].column(key).chunks])
+        found = pc.is_in(sheet.column(column), value_set=known.combine_chunks()).to_pylist()
+        if not all(found):
+            for row, is_known in zip(sheet.row_numbers(), found, strict=True):
+                if not is_known:
+                    self._faults.add(sheet.file, row, column, f"names nothing in {target}")
 
     def _check_titles(self, connection: Connection) -> None:
-        kept = dict(connection.execute(select(tables.meters.c.system_title, tables.meters.c.serial)).all())
-        moved = {row.values["serial"] for row in self._sheets.get("meters", [])}
-        for row in self._sheets.get("meters", []):
-            holder = kept.get(row.values["system_title"])
-            if holder not in (None, row.values["serial"]) and holder not in moved:
-                self._faults.add("meters.csv", row.row, "system_title", f"belongs to meter {holder}")
+        """A title may come to another meter only when the one that has it gets another in the same sheet."""
+        sheet = self._sheets.get("meters")
+        if sheet is None or not len(sheet):
+            return
+        meters = tables.meters
+        holders = dict(connection.execute(select(meters.c.system_title, meters.c.serial)).all())
+        if not holders:
+            return
+        serials = sheet.column("serial").to_pylist()
+        moved = set(serials)
+        titles = sheet.column("system_title").to_pylist()
+        for serial, title, row in zip(serials, titles, sheet.row_numbers(), strict=True):
+            holder = holders.get(title)
+            if holder not in (None, serial) and holder not in moved:
+                self._faults.add(sheet.file, row, "system_title", f"belongs to meter {holder}")
 
     def _keep(self, connection: Connection, name: str) -> None:
-        table = tables.metadata.tables[name]
-        rows = [row.values for row in self._sheets.get(name, [])]
-        added, changed = self._sort(name, rows, _kept(connection, table, SHEETS[name].key))
-        _insert(connection, table, added)
-        _update(connection, table, SHEETS[name].key, changed)
-
-    def _sort(
-        self, name: str, rows: Sequence[dict[str, Any]], kept: Mapping[str, Mapping[str, Any]]
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Rows that are new and rows that differ; counts all."""
-        key, counts = SHEETS[name].key, self.counts.get(name, SheetCounts())
-        added: list[dict[str, Any]] = []
-        changed: list[dict[str, Any]] = []
-        for row in rows:
-            before = kept.get(row[key])
-            if before is None:
-                added.append(row)
-            elif any(before[column] != value for column, value in row.items()):
-                changed.append(row)
-        counts.added, counts.changed = len(added), len(changed)
-        counts.unchanged = len(rows) - len(added) - len(changed)
-        return added, changed
-
-    def _keep_meters(self, connection: Connection) -> None:
-        rows = [_meter_row(row.values) for row in self._sheets.get("meters", [])]
-        if not rows:
-            return
-        places = _places(connection)
-        kept = _kept(connection, tables.meters, "serial")
-        for serial, row in kept.items():
-            row["usage_point"] = places.get(serial)
-        added, changed = self._sort("meters", rows, kept)
-        next_id = max((row["meter_id"] for row in kept.values()), default=0) + 1
-        numbered = [{"meter_id": next_id + place, **row} for place, row in enumerate(added)]
-        wanted = {row["serial"]: row["usage_point"] for row in (*numbered, *changed)}
-        _insert(connection, tables.meters, [_without_place(row) for row in numbered])
-        _park_titles(connection, changed)
-        _update(connection, tables.meters, "serial", [_without_place(row) for row in changed])
-        moves = {serial: place for serial, place in wanted.items() if places.get(serial) != place}
-        self._install(connection, moves, places)
-
-    def _install(self, connection: Connection, moves: Mapping[str, str], places: Mapping[str, str]) -> None:
-        """Close the installations that end, then open the new ones."""
-        holders = {place: serial for serial, place in places.items()}
-        ending = {serial for serial in moves if serial in places}
-        for serial, place in moves.items():
-            holder = holders.get(place)
-            if holder is not None and holder not in moves:
-                ending.add(holder)
-                self.replacements.append(Replacement(usage_point=place, removed=holder, installed=serial))
-        numbers = dict(connection.execute(select(tables.meters.c.serial, tables.meters.c.meter_id)).all())
-        row = tables.installations
-        if ending:
-            closing = update(row).where(row.c.meter_id == bindparam("meter"), row.c.removed_s.is_(None))
-            connection.execute(closing.values(removed_s=self._at_s), [{"meter": numbers[s]} for s in ending])
-        opened = [
-            {"meter_id": numbers[serial], "usage_point": place, "installed_s": self._at_s, "removed_s": None}
-            for serial, place in moves.items()
-        ]
-        _insert(connection, row, opened)
+        table, key = tables.metadata.tables[name], SHEETS[name].key
+        for columns in pieces(self._sheets.pop(name)):
+            added, changed = sorted_rows(connection, table, key, columns, self.counts[name])
+            insert_columns(connection, table, added)
+            update_rows(connection, table, key, changed)
 
     def _keep_keys(self, connection: Connection) -> None:
-        if "keys" not in self._sheets:
-            return
         assert self._seal is not None, "run refuses keys without a seal"
-        numbers = dict(connection.execute(select(tables.meters.c.serial, tables.meters.c.meter_id)).all())
-        query = select(tables.sealed_keys.c.meter_id, tables.sealed_keys.c.sealed)
-        kept = dict(connection.execute(query).all())
-        counts, rows = self.counts["keys"], []
-        for row in self._sheets["keys"]:
-            key = KeyRow(meter_id=numbers[row.values["serial"]], **row.values)
-            before = kept.get(key.meter_id)
-            if before is not None and self._holds is not None and self._holds(key, before):
-                counts.unchanged += 1
-                continue
-            rows.append({"meter_id": key.meter_id, "sealed": self._seal(key), "kept_s": self._at_s})
-            counts.added += before is None
-            counts.changed += before is not None
-        upsert(connection, tables.sealed_keys, rows)
+        counts = self.counts["keys"]
+        for columns in pieces(self._sheets.pop("keys")):
+            numbers, kept = _numbers_and_keys(connection, columns["serial"])
+            rows = []
+            for key in _key_rows(columns, numbers):
+                before = kept.get(key.meter_id)
+                if before is not None and self._holds is not None and self._holds(key, before):
+                    counts.unchanged += 1
+                    continue
+                rows.append({"meter_id": key.meter_id, "sealed": self._seal(key), "kept_s": self._at_s})
+                counts.added += before is None
+                counts.changed += before is not None
+            upsert(connection, tables.sealed_keys, rows)
 
 
-def _meter_row(values: Mapping[str, Any]) -> dict[str, Any]:
-    row = {name: value for name, value in values.items() if name != "group"}
-    return {**row, "communication_group": values["group"]}
+def _kept_column(connection: Connection, column: Column[Any]) -> pa.ChunkedArray[Any]:
+    return pa.chunked_array([pa.array(connection.execute(select(column)).scalars().all(), pa.string())])
 
 
-def _without_place(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != "usage_point"}
+def _numbers_and_keys(connection: Connection, serials: list[str]) -> tuple[dict[str, int], dict[int, bytes]]:
+    """Meters by serial, and the sealed keys that they have."""
+    meters, kept = tables.meters, tables.sealed_keys
+    query = select(meters.c.serial, meters.c.meter_id, kept.c.sealed).join_from(meters, kept, isouter=True)
+    rows = connection.execute(query.where(named(meters.c.serial)), {NAMED: serials}).all()
+    sealed = {meter_id: octets for _, meter_id, octets in rows if octets is not None}
+    return {serial: meter_id for serial, meter_id, _ in rows}, sealed
 
 
-def _kept(connection: Connection, table: Table, key: str) -> dict[str, dict[str, Any]]:
-    return {row[key]: dict(row) for row in connection.execute(select(table)).mappings()}
-
-
-def _places(connection: Connection) -> dict[str, str]:
-    """Usage point of every meter in service, by serial."""
-    place = tables.installations
-    query = select(tables.meters.c.serial, place.c.usage_point).join_from(tables.meters, place)
-    return dict(connection.execute(query.where(place.c.removed_s.is_(None))).all())
-
-
-def _park_titles(connection: Connection, changed: Sequence[Mapping[str, Any]]) -> None:
-    """Free the system titles of changed meters first, so that two meters may exchange theirs."""
-    if changed:
-        row = tables.meters
-        parked = update(row).where(row.c.serial == bindparam("key")).values(system_title=bindparam("parked"))
-        connection.execute(
-            parked,
-            [{"key": values["serial"], "parked": f"parked {values['serial']}".encode()} for values in changed],
-        )
-
-
-def _insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
-        connection.execute(insert(table), rows)
-
-
-def _update(connection: Connection, table: Table, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    if not rows:
-        return
-    names = [name for name in rows[0] if name != key]
-    statement = update(table).where(table.c[key] == bindparam("kept_key"))
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-    changes = [{"kept_key": row[key], **{f"new_{name}": row[name] for name in names}} for row in rows]
-    connection.execute(statement.values(values), changes)
+def _key_rows(columns: Mapping[str, list[Any]], numbers: Mapping[str, int]) -> Iterator[KeyRow]:
+    for values in zip(*columns.values(), strict=True):
+        row = dict(zip(columns, values, strict=True))
+        yield KeyRow(meter_id=numbers[row["serial"]], **row)
