@@ -16,6 +16,7 @@ MODULES: Final = {
     "live": "benches.live",
     "meter-month": "benches.meter_month",
     "push": "benches.push",
+    "registry": "benches.registry_import",
     "session": "benches.session",
     "storage": "benches.storage",
 }

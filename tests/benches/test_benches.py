@@ -25,6 +25,7 @@ def test_every_name_has_a_benchmark() -> None:
         "live",
         "meter-month",
         "push",
+        "registry",
         "session",
         "storage",
     ]

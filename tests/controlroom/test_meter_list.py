@@ -88,7 +88,7 @@ def small() -> tuple[RegistryIndex, LiveColumns]:
     return registry(200, 8), LiveColumns(200, now_s=NOW)
 
 
-def test_a_search_finds_serial_name_address_and_usage_point_in_any_case() -> None:
+def test_a_search_finds_serial_name_address_usage_point_and_transformer_in_any_case() -> None:
     index, live = small()
 
     def found(text: str) -> int:
@@ -99,6 +99,7 @@ def test_a_search_finds_serial_name_address_and_usage_point_in_any_case() -> Non
     assert found("सुनीता") == len(range(2, 200, 7))
     assert found("ASHA mall") == len(range(0, 200, 7))
     assert found("asha nowhere") == 0
+    assert found("t0007") == len(range(7, 200, 8))
     assert found("%") == found(".*") == 0
 
 

@@ -220,30 +220,12 @@ def test_an_export_is_no_formula_and_comes_back_the_same(records: Records, sheet
     assert (report.errors, report.added, report.changed, report.unchanged) == ((), 0, 0, 28)
 
 
-def test_search_finds_words_in_several_columns(trial: Records) -> None:
-    found = trial.registry.search("flat 3")
-    assert [row.meter.serial for row in found.rows] == ["BJ0003"]
-    assert found.rows[0].division_name_hi == "बिजलीघर परेड"
-    assert trial.registry.search("100%").total == 0
-    assert trial.registry.search("SWEET home").total == 12
-    assert trial.registry.place(12).usage_point.kind == "transformer"
+def test_a_meter_is_told_with_its_place(trial: Records) -> None:
+    place = trial.registry.place(12)
+    assert place is not None
+    assert (place.usage_point.kind, place.meter.serial) == ("transformer", "BJ0012")
+    assert (place.transformer_name, place.feeder, place.division_name_hi) == ("Sweet Home", "F1", "बिजलीघर परेड")
     assert trial.registry.place(99) is None
-
-
-def test_search_filters_sorts_and_pages(trial: Records) -> None:
-    found = trial.registry.search(filters={"category": "D1"}, sort="serial", descending=True, offset=1, limit=2)
-    assert found.total == 11
-    assert [row.meter.serial for row in found.rows] == ["BJ0010", "BJ0009"]
-    with pytest.raises(ValueError, match="cannot sort"):
-        trial.registry.search(sort="password")
-    with pytest.raises(ValueError, match="cannot filter"):
-        trial.registry.search(filters={"password": "x"})
-
-
-def test_facets_leave_their_own_filter_out(trial: Records) -> None:
-    facets = trial.registry.facets(filters={"category": "D4"})
-    assert facets["category"] == {"D1": 11, "D4": 1}
-    assert facets["division"] == {"BJP": 1}
 
 
 def test_a_removed_meter_keeps_its_history(trial: Records, day_s: int) -> None:

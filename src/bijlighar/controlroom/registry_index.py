@@ -61,7 +61,7 @@ class RegistryIndex:
     meter_id  int32[row]
     codes     filter -> (int32[row] index into the names, names)
     ranks     text column -> int32[row], position of the row when sorted by that text
-    search    finds words in serial, name, address and usage point, folded
+    search    finds words in serial, name, address, usage point and transformer (code and name), folded
     """
 
     version: int
@@ -119,10 +119,9 @@ def build_index(
 
     places = tuple(place(meter) for meter in sorted(meters, key=lambda meter: meter.meter_id))
     texts = {column: [each.text(column) for each in places] for column in TEXT_COLUMNS}
-    haystack = [
-        fold("\n".join(fields))
-        for fields in zip(texts["serial"], texts["name"], texts["address"], texts["usage_point"], strict=True)
-    ]
+    names = {code: transformer.name for code, transformer in by_transformer.items()}
+    sought = (texts[column] for column in ("serial", "name", "address", "usage_point", "transformer"))
+    haystack = [fold("\n".join((*fields, names.get(fields[-1], "")))) for fields in zip(*sought, strict=True)]
     return RegistryIndex(
         version=version,
         places=places,

@@ -24,7 +24,7 @@ from bijlighar.records.counters import UnknownMeter
 from bijlighar.records.database import Database, current_number, next_number
 from bijlighar.records.registry_export import export_sheets
 from bijlighar.records.registry_import import Holds, ImportReport, Seal, import_sheets
-from bijlighar.records.registry_search import Found, MeterPlace, RegistrySearch
+from bijlighar.records.registry_place import MeterPlace, place_of
 
 Thing = TypeVar("Thing")
 
@@ -45,7 +45,6 @@ class Registry:
     def __init__(self, database: Database, now: Callable[[], float]) -> None:
         self._database = database
         self._now = now
-        self._search = RegistrySearch(database)
 
     def version(self) -> int:
         """A number that grows whenever ``meters()`` or the sealed keys would answer differently."""
@@ -116,28 +115,8 @@ class Registry:
 
     def place(self, meter_id: int) -> MeterPlace | None:
         """One meter in service with all that stands above it, or None."""
-        return self._search.place(meter_id)
-
-    def search(
-        self,
-        text: str = "",
-        filters: dict[str, str] | None = None,
-        sort: str = "serial",
-        offset: int = 0,
-        limit: int = 50,
-        *,
-        descending: bool = False,
-    ) -> Found:
-        """Meters in service whose serial, usage point, name, address, maker or transformer holds ``text``.
-
-        ``filters`` by ``registry_search.FILTERS``, ``sort`` one of ``registry_search.SORTS``; raises ValueError
-        for others. Letters of any case are the same, as far as the database's ``lower`` knows them.
-        """
-        return self._search.search(text, filters or {}, sort, offset, limit, descending=descending)
-
-    def facets(self, text: str = "", filters: dict[str, str] | None = None) -> dict[str, dict[str, int]]:
-        """How many meters each value of each filter would find, every filter but its own applied."""
-        return self._search.facets(text, filters or {})
+        with self._database.read() as connection:
+            return place_of(connection, meter_id)
 
     def import_folder(self, path: Path, seal: Seal | None = None, holds: Holds | None = None) -> ImportReport:
         """Import a folder of CSV sheets, or one sheet: all or, with any error, nothing.
