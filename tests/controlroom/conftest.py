@@ -27,8 +27,8 @@ def clock(tmp_path: Path) -> TownClock:
 
 
 @pytest.fixture
-def records(tmp_path: Path, clock: TownClock) -> Iterator[Records]:
-    with Records(None, tmp_path, now=clock.now) as opened:
+def records(records_url: str, tmp_path: Path, clock: TownClock) -> Iterator[Records]:
+    with Records(records_url, tmp_path, now=clock.now) as opened:
         assert opened.registry.import_folder(write_registry(tmp_path / "sheets")).error_count == 0
         fill(opened)
         add_people(opened)

@@ -55,8 +55,8 @@ def test_the_sheet_comes_as_a_file_of_its_day(client: Client) -> None:
     assert {row["day"] for row in rows} == {"2026-06-14"}
 
 
-def test_the_office_gets_the_same_at_the_terminal(records: Records, tmp_path: Path) -> None:
-    run = CliRunner().invoke
+def test_the_office_gets_the_same_at_the_terminal(records: Records, records_url: str, tmp_path: Path) -> None:
+    run = CliRunner(env={"BIJLIGHAR_DATABASE_URL": records_url}).invoke
     asked = ["report", "service-levels", "--day", "2026-06-14", "--data", str(tmp_path)]
     told = run(app, [*asked, "--format", "json"])
     assert told.exit_code == 0, told.output

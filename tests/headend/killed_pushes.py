@@ -1,4 +1,4 @@
-"""A head-end that hears pushes, to be killed: ``python killed_pushes.py FOLDER``.
+"""A head-end that hears pushes, to be killed: ``python killed_pushes.py FOLDER URL``.
 
 Prints its port, then a line for each row of a batch that the store has acknowledged.
 """
@@ -61,5 +61,5 @@ if __name__ == "__main__":
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     folder = Path(sys.argv[1])
     town = TownClock.open(folder / "clock")
-    with Records(None, folder, now=town.now) as kept:
+    with Records(sys.argv[2], folder, now=town.now) as kept:
         uvloop.run(serve(kept, town))

@@ -69,9 +69,10 @@ class Spied:
 class PushTown:
     """``async with`` it: a lab whose meters push to a head-end."""
 
-    def __init__(self, town, folder, *, calls=(), settings=SETTINGS):
+    def __init__(self, town, folder, *, url, calls=(), settings=SETTINGS):
         self.clock = FixedClock(float(NOW_S))
         self.folder = folder
+        self.url = url
         self.settings = settings
         self.lab = build(town, now_s=NOW_S, calls=calls)
         self.maker = PushMaker(self.lab)
@@ -82,7 +83,7 @@ class PushTown:
         self.raised = set()
 
     async def __aenter__(self):
-        self.records = Records(None, self.folder, now=self.clock.now)
+        self.records = Records(self.url, self.folder, now=self.clock.now)
         registry.write(self.lab.town, self.folder / "sheets", 4059)
         import_registry(self.records, self.folder / "sheets", RING)
         self.meter_id = {m.system_title: m.meter_id for m in self.records.registry.meters()}

@@ -272,11 +272,11 @@ def test_an_unciphered_push_in_blocks_is_refused_as_one_in_a_frame_is():
     run(scenario)
 
 
-def test_virtual_meters_push_in_blocks_and_every_value_is_the_meters_own(tmp_path):
+def test_virtual_meters_push_in_blocks_and_every_value_is_the_meters_own(records_url, tmp_path):
     calls = [scenes.parse("push-blocks:share=0.6:octets=96")]
 
     async def main():
-        async with PushTown(mohalla(7, 40), tmp_path, calls=calls) as town:
+        async with PushTown(mohalla(7, 40), tmp_path, url=records_url, calls=calls) as town:
             town.lab.push.late = town.lab.push.reordered = 0.0
             expected, cut = {}, 0
             for due in town.plan.due(NOW_S, NOW_S + 3600):

@@ -30,14 +30,14 @@ EVER = Period(start_s=0, end_s=1 << 40)
 class Life:
     """One life of the process. ``told`` are the lines of acknowledged rows."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, url):
+        self.command = [sys.executable, str(CHILD), str(folder), url]
         self.told = []
 
     async def __aenter__(self):
         pipe = asyncio.subprocess.PIPE
         self.child = await asyncio.create_subprocess_exec(
-            sys.executable, str(CHILD), str(self.folder), stdout=pipe, stderr=asyncio.subprocess.DEVNULL
+            *self.command, stdout=pipe, stderr=asyncio.subprocess.DEVNULL
         )
         word, port = (await self.child.stdout.readline()).split()
         assert word == b"port"
@@ -68,17 +68,17 @@ class Life:
             await self.child.wait()
 
 
-def test_acknowledged_pushes_outlive_any_kill_and_no_replay_is_accepted_after_it(tmp_path):
+def test_acknowledged_pushes_outlive_any_kill_and_no_replay_is_accepted_after_it(records_url, tmp_path):
     clock = TownClock.create(tmp_path / "clock", start_s=float(NOON_S), speed=1)
     draw = random.Random(SEED)
     sheets(tmp_path / "sheets", {n: SimpleNamespace(host="127.0.0.1", port=1) for n in range(1, METERS + 1)})
-    with Records(None, tmp_path, now=clock.now) as records:
+    with Records(records_url, tmp_path, now=clock.now) as records:
         import_registry(records, tmp_path / "sheets", Keyring(bytes(range(32))))
     told, last_life, older = Counter(), {}, []
 
     async def main():
         for life in range(ROUNDS):
-            async with Life(tmp_path) as head:
+            async with Life(tmp_path, records_url) as head:
                 head.replay(older)
                 # what may be lost is repeated first, as a meter does; the window is 64 wide, a life 50 long
                 fresh = list(last_life.values())
@@ -95,7 +95,7 @@ def test_acknowledged_pushes_outlive_any_kill_and_no_replay_is_accepted_after_it
                     await asyncio.sleep(draw.uniform(0, 0.004))
                 assert await head.end(signal.SIGKILL) == -signal.SIGKILL
                 told.update(head.told)
-        async with Life(tmp_path) as head:
+        async with Life(tmp_path, records_url) as head:
             head.replay(older)
             head.writer.write(b"".join(last_life.values()))
             await asyncio.sleep(1.0)
@@ -105,7 +105,7 @@ def test_acknowledged_pushes_outlive_any_kill_and_no_replay_is_accepted_after_it
     uvloop.run(main())
     assert len(told) > METERS * PUSHES
     assert max(told.values()) == 1, "told twice is accepted twice"
-    with Records(None, tmp_path, now=clock.now) as records:
+    with Records(records_url, tmp_path, now=clock.now) as records:
         rows = records.readings.table(ProfileKind.INSTANTANEOUS, None, EVER)
         kept = set(zip(rows.meter_id.tolist(), rows.start_s.tolist(), strict=True))
         segments = records.manifest.pin(ProfileKind.INSTANTANEOUS.value).segments

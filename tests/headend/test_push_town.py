@@ -71,7 +71,7 @@ def differing(landed, told):
     }
 
 
-def test_every_accepted_value_is_true_none_comes_twice_and_attacks_are_kept_apart(tmp_path):
+def test_every_accepted_value_is_true_none_comes_twice_and_attacks_are_kept_apart(records_url, tmp_path):
     calls = [
         scenes.parse("push-duplicates:share=0.1"),
         scenes.parse("push-replay:share=0.15:reused=0.05"),
@@ -79,7 +79,7 @@ def test_every_accepted_value_is_true_none_comes_twice_and_attacks_are_kept_apar
     ]
 
     async def main():
-        async with PushTown(trial(1), tmp_path, calls=calls) as town:
+        async with PushTown(trial(1), tmp_path, url=records_url, calls=calls) as town:
             town.lab.push.late, town.lab.push.reordered = 0.05, 0.05
             pushing = Pushing(town)
             await pushing.run(STEPS)
@@ -108,11 +108,11 @@ def test_every_accepted_value_is_true_none_comes_twice_and_attacks_are_kept_apar
     uvloop.run(main())
 
 
-def test_a_feeder_that_goes_dark_is_heard_whole_within_seconds_and_nobody_else_waits(tmp_path):
+def test_a_feeder_that_goes_dark_is_heard_whole_within_seconds_and_nobody_else_waits(records_url, tmp_path):
     calls = [scenes.parse("last-gasp-storm:feeder=0:after=10:minutes=35")]
 
     async def main():
-        async with PushTown(mohalla(7, 2_400), tmp_path, calls=calls) as town:
+        async with PushTown(mohalla(7, 2_400), tmp_path, url=records_url, calls=calls) as town:
             dues = [due for due in town.plan.due(NOW_S, NOW_S + 45) if due.name == ALERT]
             breaths = [due for due in town.plan.due(NOW_S + 2_000, NOW_S + 2_400) if due.name == ALERT]
             gasping = {due.meter for due in dues}

@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import uvloop
@@ -50,6 +51,15 @@ class HeadEndProcess:
         self.told: set[bytes] = set()
         self._heard = asyncio.Event()
 
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing is left behind, whatever went wrong."""
+        if self.process.returncode is None:
+            await self.end(signal.SIGKILL)
+
     async def start(self) -> None:
         self.process = await asyncio.create_subprocess_exec(
             *self._arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
@@ -87,30 +97,27 @@ def test_a_new_machine_goes_on_from_a_backup_that_was_made_in_the_middle(
     sheets_of_town, new = tmp_path / "sheets", tmp_path / "another"
 
     async def first_life() -> dict[int, int]:
-        headend = HeadEndProcess(tmp_path, records_url)
-        await headend.start()
-        await headend.until_landed(1)
-        made = await asyncio.to_thread(
-            back_up, records_url, tmp_path, place, by="root", now=clock.now, wall=time.time
-        )
-        assert made.manifest.damaged == ()
-        await headend.end(signal.SIGKILL)
-        await headend.start()  # takes fresh counters, of which the backup knows nothing
-        await headend.until_landed(2)
-        await headend.end(signal.SIGKILL)
+        async with HeadEndProcess(tmp_path, records_url) as headend:
+            await headend.until_landed(1)
+            made = await asyncio.to_thread(
+                back_up, records_url, tmp_path, place, by="root", now=clock.now, wall=time.time
+            )
+            assert made.manifest.damaged == ()
+            await headend.end(signal.SIGKILL)
+            await headend.start()  # takes fresh counters, of which the backup knows nothing
+            await headend.until_landed(2)
+            await headend.end(signal.SIGKILL)
         return {n: meter.counters[32] for n, meter in meters.items()}
 
     async def second_life(used: dict[int, int]) -> None:
         shutil.copy(tmp_path / "clock", new / "clock")
         for meter in meters.values():
             meter.late_s = 0.0
-        headend = HeadEndProcess(new, another_url)
-        await headend.start()
-        async with asyncio.timeout(LONGEST_WAIT_S):
+        async with HeadEndProcess(new, another_url) as headend, asyncio.timeout(LONGEST_WAIT_S):
             while not await asyncio.to_thread(whole):  # noqa: ASYNC110 (another process fills the records)
                 await asyncio.sleep(0.2)
-        await headend.end(signal.SIGTERM)
-        assert headend.process.returncode == 0
+            await headend.end(signal.SIGTERM)
+            assert headend.process.returncode == 0
         assert {n for n, meter in meters.items() if meter.counters[32] <= used[n]} == set()
 
     def whole() -> bool:

@@ -19,9 +19,9 @@ START_S = civil_day(JUNE).start_s
 USED = {meter: sum(range(48)) + 48 * 1000 * meter for meter in range(1, 5)}
 
 
-def billing_town(folder: Path, *, silent: Sequence[int] = ()) -> Iterator[Records]:
+def billing_town(folder: Path, url: str, *, silent: Sequence[int] = ()) -> Iterator[Records]:
     """Four days from June on: every consumer but the silent ones gave all blocks and midnights."""
-    for records in town(folder):
+    for records in town(folder, url):
         records.settings.put(
             Setting(key=CYCLE_KEY, value="daily", valid_from_s=0, changed_by="officer", changed_s=0)
         )

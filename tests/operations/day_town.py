@@ -33,13 +33,13 @@ SHEETS = {
 }
 
 
-def town(folder: Path) -> Iterator[Records]:
+def town(folder: Path, url: str) -> Iterator[Records]:
     """Open records with the registry of the town, at six in the morning after the first of June."""
     sheets = folder / "sheets"
     sheets.mkdir()
     for name, content in SHEETS.items():
         (sheets / name).write_text(content, encoding="utf-8")
-    with Records(None, folder, now=lambda: NOW_S) as records:
+    with Records(url, folder, now=lambda: NOW_S) as records:
         assert not records.registry.import_folder(sheets).errors
         yield records
 

@@ -44,9 +44,9 @@ slabs = [{ paise_per_kwh = 1000 }]
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[Records]:
+def records(records_url: str, tmp_path: Path) -> Iterator[Records]:
     """Midnight registers of four days: meter 1 uses 5 kWh a day, meter 2 was not read at the end."""
-    for opened in town(tmp_path):
+    for opened in town(tmp_path, records_url):
         for ago in range(4):
             at_s = START_S + ago * 86_400
             opened.landing.land([registers({1: 5_000 * ago, **({2: 7} if ago < 3 else {})}, at_s)], [])

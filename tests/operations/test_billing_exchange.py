@@ -28,9 +28,9 @@ CONSUMERS = ("U1", "U2", "U3", "U4")
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[Records]:
+def records(records_url: str, tmp_path: Path) -> Iterator[Records]:
     """Every consumer heard for four days."""
-    yield from billing_town(tmp_path)
+    yield from billing_town(tmp_path, records_url)
 
 
 def day(number: int) -> tuple:
@@ -160,8 +160,8 @@ def test_readings_that_change_after_billing_send_a_correction(records: Records) 
     assert reconcile(records, *day(0), now_s=after(0, 28)).billed == 4
 
 
-def test_a_silent_meter_is_named_and_never_billed_from_nothing(tmp_path: Path) -> None:
-    for records in billing_town(tmp_path, silent=[3]):
+def test_a_silent_meter_is_named_and_never_billed_from_nothing(records_url: str, tmp_path: Path) -> None:
+    for records in billing_town(tmp_path, records_url, silent=[3]):
         server = BillingServer()
         run(records, server, 0)
         made = reconcile(records, *day(0), now_s=after(0))

@@ -25,9 +25,9 @@ from operations.test_billing_doors import DELIVERY, NOW_S
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[Records]:
+def records(records_url: str, tmp_path: Path) -> Iterator[Records]:
     """Every consumer heard for four days."""
-    yield from billing_town(tmp_path)
+    yield from billing_town(tmp_path, records_url)
 
 
 @pytest.fixture

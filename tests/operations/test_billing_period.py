@@ -27,9 +27,9 @@ USED = {meter: sum(range(48)) + 48 * 1000 * meter for meter in range(1, 6)}
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[Records]:
+def records(records_url: str, tmp_path: Path) -> Iterator[Records]:
     """Four consumers under two transformers and one transformer meter; three days are read and sealed."""
-    for opened in town(tmp_path):
+    for opened in town(tmp_path, records_url):
         for ago in range(DAYS):
             day = JUNE + timedelta(days=ago)
             opened.landing.land([block_load([1, 2, 3], day=day), block_load([4], day=day, slots=range(40))], [])

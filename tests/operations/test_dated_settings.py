@@ -34,9 +34,9 @@ BAD: dict[str, Any] = {
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[Records]:
+def records(records_url: str, tmp_path: Path) -> Iterator[Records]:
     """Any records will do."""
-    yield from town(tmp_path)
+    yield from town(tmp_path, records_url)
 
 
 def put(records: Records, key: str, value: object, since_s: int = 1_000) -> None:

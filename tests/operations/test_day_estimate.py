@@ -31,9 +31,9 @@ GAP = [slot for slot in range(48) if slot not in (10, 11)]
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[Records]:
+def records(records_url: str, tmp_path: Path) -> Iterator[Records]:
     """Four consumers under two transformers and one transformer meter."""
-    yield from town(tmp_path)
+    yield from town(tmp_path, records_url)
 
 
 def shown(records: Records, meter: int, at_s: int = T + 99_999) -> Final:

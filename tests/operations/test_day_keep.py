@@ -19,9 +19,9 @@ ALWAYS = Period(start_s=0, end_s=2**40)
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[Records]:
+def records(records_url: str, tmp_path: Path) -> Iterator[Records]:
     """Four consumers under two transformers and one transformer meter."""
-    yield from town(tmp_path)
+    yield from town(tmp_path, records_url)
 
 
 def noon(day: date) -> float:

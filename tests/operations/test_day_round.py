@@ -26,9 +26,9 @@ MISSING_QUANTITY, SUM_CHECK = 13, 14
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[Records]:
+def records(records_url: str, tmp_path: Path) -> Iterator[Records]:
     """Four consumers under two transformers and one transformer meter."""
-    yield from town(tmp_path)
+    yield from town(tmp_path, records_url)
 
 
 class At:
@@ -113,13 +113,13 @@ def test_the_worker_runs_every_hour_of_its_clock_and_ends_when_told(records: Rec
     assert records.day_progress.done(JUNE)
 
 
-def test_the_process_ends_at_a_signal_with_status_0(tmp_path: Path) -> None:
+def test_the_process_ends_at_a_signal_with_status_0(records_url: str, tmp_path: Path) -> None:
     code = (
         "import pathlib\n"
         "from bijlighar.operations import worker_process\n"
         "real = worker_process.Worker.run\n"
         "worker_process.Worker.run = lambda self: (print('ready', flush=True), real(self))\n"
-        f"worker_process.run(worker_process.WorkerProcess(records_url='sqlite:///{tmp_path}/records.db', "
+        f"worker_process.run(worker_process.WorkerProcess(records_url='{records_url}', "
         f"data_dir=pathlib.Path('{tmp_path}')))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

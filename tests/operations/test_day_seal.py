@@ -20,9 +20,9 @@ from operations.day_town import JUNE, block_load, town
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[Records]:
+def records(records_url: str, tmp_path: Path) -> Iterator[Records]:
     """Four consumers under two transformers and one transformer meter."""
-    yield from town(tmp_path)
+    yield from town(tmp_path, records_url)
 
 
 def blocks(records: Records, day: date = JUNE) -> dict[int, DayBlocks]:

@@ -21,9 +21,9 @@ DAY = civil_day(JUNE)
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[Records]:
+def records(records_url: str, tmp_path: Path) -> Iterator[Records]:
     """Four consumers under two transformers and one transformer meter."""
-    yield from town(tmp_path)
+    yield from town(tmp_path, records_url)
 
 
 def stay(meter_id: int, usage_point: str, start_s: int, end_s: int) -> Stay:

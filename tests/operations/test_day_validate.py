@@ -26,9 +26,9 @@ DAILY_WH = sum(1000 + slot for slot in range(48))
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[Records]:
+def records(records_url: str, tmp_path: Path) -> Iterator[Records]:
     """Four consumers under two transformers and one transformer meter."""
-    yield from town(tmp_path)
+    yield from town(tmp_path, records_url)
 
 
 def told(found: DayFindings) -> list[tuple[int, str, int, int]]:

@@ -31,8 +31,8 @@ WHOLE = PERIOD.end_s + 72 * HOUR
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[Records]:
-    with Records(None, tmp_path / "data", now=lambda: MIDNIGHT - HOUR) as opened:
+def records(records_url: str, tmp_path: Path) -> Iterator[Records]:
+    with Records(records_url, tmp_path / "data", now=lambda: MIDNIGHT - HOUR) as opened:
         assert opened.registry.import_folder(write_registry(tmp_path / "sheets")).error_count == 0
         yield opened
 
@@ -120,8 +120,10 @@ def test_blocks_without_supply_are_not_owed(records: Records) -> None:
     assert told(records)["kinds"][0]["expected_rows"] == with_cut["kinds"][0]["expected_rows"], "it has them all"
 
 
-def test_a_meter_that_came_in_the_middle_of_the_day_is_not_expected_of_it(tmp_path: Path) -> None:
-    with Records(None, tmp_path / "data", now=lambda: MIDNIGHT + HOUR) as late:
+def test_a_meter_that_came_in_the_middle_of_the_day_is_not_expected_of_it(
+    records_url: str, tmp_path: Path
+) -> None:
+    with Records(records_url, tmp_path / "data", now=lambda: MIDNIGHT + HOUR) as late:
         late.registry.import_folder(write_registry(tmp_path / "sheets"))
         Reading().land(late)
         report = told(late)

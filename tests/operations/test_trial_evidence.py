@@ -124,10 +124,10 @@ def sheets(tmp_path: Path) -> Path:
 
 
 def test_the_registry_comes_in_with_sealed_keys_and_a_second_time_changes_nothing(
-    sheets: Path, tmp_path: Path
+    sheets: Path, records_url: str, tmp_path: Path
 ) -> None:
     keyring = Keyring(bytes(range(32)))
-    with Records(None, tmp_path / "data") as records:
+    with Records(records_url, tmp_path / "data") as records:
         first = import_registry(records, sheets, keyring)
         assert (first.error_count, first.added) == (0, 13)
         again = import_registry(records, sheets, keyring)
@@ -137,16 +137,20 @@ def test_the_registry_comes_in_with_sealed_keys_and_a_second_time_changes_nothin
         assert keyring.unseal(sealed, "BJ00001").reader_secret == b"READER01"
 
 
-def test_keys_without_a_master_key_are_refused_and_nothing_is_kept(sheets: Path, tmp_path: Path) -> None:
-    with Records(None, tmp_path / "data") as records:
+def test_keys_without_a_master_key_are_refused_and_nothing_is_kept(
+    sheets: Path, records_url: str, tmp_path: Path
+) -> None:
+    with Records(records_url, tmp_path / "data") as records:
         report = import_registry(records, sheets, None)
         assert report.error_count == 1
         assert records.registry.meters() == []
 
 
-def test_a_trial_is_judged_from_records_and_a_check_compares_every_value(sheets: Path, tmp_path: Path) -> None:
+def test_a_trial_is_judged_from_records_and_a_check_compares_every_value(
+    sheets: Path, records_url: str, tmp_path: Path
+) -> None:
     now_s = MIDNIGHT + 4 * DAY
-    with Records(None, tmp_path / "data", now=lambda: float(now_s)) as records:
+    with Records(records_url, tmp_path / "data", now=lambda: float(now_s)) as records:
         with pytest.raises(NoMetersForTrial):
             begin_trial(records, name="Sweet Home", name_hi="", now_s=now_s, meter_ids=consumer_meters(records))
         import_registry(records, sheets, Keyring(bytes(range(32))))
@@ -205,9 +209,9 @@ def test_a_trial_is_judged_from_records_and_a_check_compares_every_value(sheets:
         assert any("BJ00002" in found.detail_en for found in card.findings)
 
 
-def test_housekeeping_ends_a_check_that_nobody_looks_at(sheets: Path, tmp_path: Path) -> None:
+def test_housekeeping_ends_a_check_that_nobody_looks_at(sheets: Path, records_url: str, tmp_path: Path) -> None:
     now_s = MIDNIGHT + 4 * DAY
-    with Records(None, tmp_path / "data", now=lambda: float(now_s)) as records:
+    with Records(records_url, tmp_path / "data", now=lambda: float(now_s)) as records:
         import_registry(records, sheets, Keyring(bytes(range(32))))
         members = consumer_meters(records)
         trial = begin_trial(records, name="T", name_hi="", now_s=now_s, meter_ids=members, history_days=4)
