@@ -26,6 +26,7 @@ if __name__ == "__main__":
 
 from bijlighar.controlroom.built_pages import load_pages
 from bijlighar.controlroom.protection import SECURITY_HEADERS
+from browser.mock_levels import YESTERDAY, service_levels
 from browser.mock_town import CITY_METERS, LIVE, NOW, TRIAL_METERS, Town, iso
 from browser.mock_trial import scorecard
 
@@ -75,6 +76,7 @@ class MockControlRoom:
             self.towns[town] = Town(SIZES[town])
         self.town = self.towns[town]
         self.trial = "fail"
+        self.levels = "troubled"
         self.failing: dict[str, int] = {}  # path's beginning -> status
         self.slow_s = 0.0
         self.session: str | None = None
@@ -89,6 +91,7 @@ class MockControlRoom:
         self.began_s = time.monotonic()
         self.lose_a_frame = False
         self.subscriptions: list[list[str]] = []
+        self.windows: list[list[int]] = []
 
     # --- HTTP -------------------------------------------------------------------------------------------------
 
@@ -125,7 +128,8 @@ class MockControlRoom:
             found, status = answer.body, answer.status
         if isinstance(found, str):
             headers[0] = (b"content-type", b"text/csv; charset=utf-8")
-            headers.append((b"content-disposition", b'attachment; filename="trial.csv"'))
+            name = scope["path"].rpartition("/")[2].replace("meters.csv", "meters-2026-06-12.csv")
+            headers.append((b"content-disposition", f'attachment; filename="{name}"'.encode()))
             await _answer(send, status, found.encode(), headers)
         else:
             await _answer(send, status, b"" if found is None else json.dumps(found).encode(), headers)
@@ -152,6 +156,8 @@ class MockControlRoom:
             if body["name"] not in PEOPLE or body["password"] != PASSWORD:
                 raise refused(401, "sign-in-refused", "Name or password is wrong.")
             self.session = body["name"]
+        if self.session is None and method == "GET":
+            raise Answered(204)
         if self.session is None:
             raise refused(401, "not-signed-in", "Sign in first.")
         if method == "DELETE":
@@ -172,21 +178,34 @@ class MockControlRoom:
 
     def _signed_in(self, method: str, path: str, query: dict[str, str]) -> Any:
         meter = re.fullmatch(r"/api/meters/(\d+)(?:/(\w+))?", path)
-        if path == "/api/status":
-            return self.status()
-        if path == "/api/meters":
-            return self.town.page(query)
         if meter:
             return self._meter(int(meter[1]), meter[2], query)
         if path.startswith("/api/jobs/"):
             return self._job(path.removeprefix("/api/jobs/"))
         if path == "/api/trial/checks" and method == "POST":
             return self._new_job()
-        if path == "/api/trial" and self.trial != "none":
-            return scorecard(self.towns.setdefault("trial", Town(TRIAL_METERS)), self.trial)
+        if path.startswith("/api/trial"):
+            return self._trial(path)
+        answers: dict[str, Callable[[], Any]] = {
+            "/api/status": self.status,
+            "/api/meters": lambda: self.town.page(query),
+            "/api/meters.csv": lambda: self.town.sheet(query),
+            "/api/registry": self.town.registry,
+            "/api/service-levels": lambda: service_levels(
+                query.get("day") or YESTERDAY, self.levels, self.town.count
+            ),
+            "/api/service-levels.csv": lambda: "day,table,name\r\n2026-06-11,bar,block-load\r\n",
+        }
+        if path in answers:
+            return answers[path]()
+        raise refused(404, "not-found", "There is nothing under this address.")
+
+    def _trial(self, path: str) -> Any:
         if path == "/api/trial.csv":
             return "serial,verdict\r\nBJ10000001,pass\r\n"
-        raise refused(404, "not-found", "There is nothing under this address.")
+        if self.trial == "none":
+            raise refused(404, "no-trial", "No field trial is running.")
+        return scorecard(self.towns.setdefault("trial", Town(TRIAL_METERS)), self.trial)
 
     def _meter(self, meter_id: int, part: str | None, query: dict[str, str]) -> Any:
         if not 1 <= meter_id <= self.town.count:
@@ -264,9 +283,12 @@ class MockControlRoom:
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
                     return
-                topics = json.loads(message["text"])["subscribe"]
-                self.subscriptions.append(topics)
-                await feed.subscribe(topics)
+                asked = json.loads(message["text"])
+                if "window" in asked:
+                    self.windows.append(asked["window"])
+                if "subscribe" in asked:
+                    self.subscriptions.append(asked["subscribe"])
+                await feed.ask(asked)
         finally:
             pushing.cancel()
 
@@ -274,12 +296,14 @@ class MockControlRoom:
         """What a topic says at a beat."""
         if topic == "status":
             return [self.status()]
-        if not topic.startswith("meter:"):
-            return []
-        row = self.town.row(int(topic.removeprefix("meter:")))
+        return [self.live_row(int(topic.removeprefix("meter:")), beat)] if topic.startswith("meter:") else []
+
+    def live_row(self, meter_id: int, beat: int) -> dict[str, Any]:
+        """How a meter stands at a beat."""
+        row = self.town.row(meter_id)
         if row["power_w"] is not None:
             row["power_w"] += beat * 7 % 60
-        return [{name: row[name] for name in LIVE}]
+        return {name: row[name] for name in LIVE}
 
 
 class _Feed:
@@ -290,12 +314,17 @@ class _Feed:
         self._send = send
         self._topics: list[str] = []
         self._numbers: dict[str, int] = {}
+        self._window: list[int] = []
 
-    async def subscribe(self, topics: list[str]) -> None:
-        """A snapshot of every topic."""
-        self._topics = topics
-        for topic in topics:
+    async def ask(self, asked: dict[str, Any]) -> None:
+        """Other topics, another window, or both; each begins with a snapshot."""
+        self._topics = asked.get("subscribe", self._topics)
+        self._window = asked.get("window", self._window)
+        for topic in asked.get("subscribe", []):
             await self._frame(topic, 0, snapshot=True)
+        if "window" in asked:
+            self._numbers["window"] = self._numbers.get("window", 0) + 1
+            await self._frame("window", 0, snapshot=True)
 
     async def push(self) -> None:
         """Changes, twice a second, until the room closes the feed."""
@@ -303,8 +332,8 @@ class _Feed:
         while self._room.live_open:
             await asyncio.sleep(0.5)
             beat += 1
-            for topic in self._topics:
-                if topic == "status" or (topic.startswith("meter:") and beat % 2 == 0):
+            for topic in [*self._topics, *(["window"] if self._window else [])]:
+                if topic == "status" or (topic.startswith(("meter:", "window")) and beat % 2 == 0):
                     self._numbers[topic] = self._numbers.get(topic, 0) + 1
                     if self._room.lose_a_frame and topic == "status":
                         self._room.lose_a_frame = False
@@ -313,7 +342,11 @@ class _Feed:
         await self._send({"type": "websocket.close", "code": 1001})
 
     async def _frame(self, topic: str, beat: int, *, snapshot: bool = False) -> None:
-        frame = {"seq": self._numbers.get(topic, 0), "topic": topic, "rows": self._room.live_rows(topic, beat)}
+        if topic == "window":
+            rows = [self._room.live_row(meter, beat) for meter in self._window]
+        else:
+            rows = self._room.live_rows(topic, beat)
+        frame = {"seq": self._numbers.get(topic, 0), "topic": topic, "rows": rows}
         if snapshot:
             frame["snapshot"] = True
         await self._send({"type": "websocket.send", "bytes": json.dumps(frame).encode()})

@@ -15,6 +15,14 @@ SLOT = timedelta(minutes=30)
 TRIAL_METERS = 12
 CITY_METERS = 300_000
 DIVISIONS = ("Bijlighar Parade", "Civil Lines", "Kalyanpur", "Kidwai Nagar", "Govind Nagar", "Jajmau")
+DIVISION_NAMES = (
+    ("Bijlighar Parade division", "बिजलीघर परेड खंड"),
+    ("Civil Lines division", "सिविल लाइंस खंड"),
+    ("Kalyanpur division", "कल्याणपुर खंड"),
+    ("Kidwai Nagar division", "किदवई नगर खंड"),
+    ("Govind Nagar division", "गोविंद नगर खंड"),
+    ("Jajmau division", "जाजमऊ खंड"),
+)
 FAMILIES = (
     "Awasthi",
     "Bajpai",
@@ -135,18 +143,35 @@ class Town:
         found = [self.row(int(n) + 1) for n in rows[offset : offset + limit]]
         return {"total": len(rows), "rows": found, "facets": facets}
 
+    def sheet(self, query: dict[str, str]) -> str:
+        """The list as a file, with a byte-order mark."""
+        rows = self.page({**query, "offset": "0", "limit": str(self.count)})["rows"]
+        columns = ("serial", "name", *LIVE)
+        lines = ["\ufeff" + ",".join(columns), *(",".join(str(row[name]) for name in columns) for row in rows)]
+        return "\r\n".join(lines)
+
+    def registry(self) -> dict[str, Any]:
+        """Names of divisions, whose codes are not their names."""
+        divisions = [
+            {"code": code, "name": name, "name_hi": hindi}
+            for code, (name, hindi) in zip(DIVISIONS, DIVISION_NAMES, strict=True)
+        ]
+        return {"version": 1, "meters": self.count, "divisions": divisions, "transformers": []}
+
     def _labels(self, name: str) -> np.ndarray[Any, Any]:
         if name == "division":
             return np.array(DIVISIONS)[self.division]
         if name == "transformer":
             return np.char.mod("T%04d", self.transformer)
+        if name == "tower":
+            return np.char.mod("tower-%d", self.transformer // 96)
         if name == "category":
             return np.where(self.ids % 17 == 0, "D2", "D1")
         return np.array(STATES)[self.state]
 
     def _masks(self, query: dict[str, str]) -> dict[str, np.ndarray[Any, Any]]:
         masks = {}
-        for name in ("division", "transformer", "category", "state"):
+        for name in ("division", "transformer", "category", "state", "tower"):
             wanted = query.get(name, "")
             if wanted not in ("", "all"):
                 masks[name] = self._labels(name) == wanted

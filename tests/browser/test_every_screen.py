@@ -28,6 +28,14 @@ def _running(room: MockControlRoom) -> None:
     room.trial = "running"
 
 
+def _good_levels(room: MockControlRoom) -> None:
+    room.levels = "good"
+
+
+def _no_levels(room: MockControlRoom) -> None:
+    room.levels = "none"
+
+
 def _ordinary(room: MockControlRoom) -> None:
     return
 
@@ -40,6 +48,9 @@ SCREENS: dict[str, tuple[str, str, Prepare]] = {
     "silent-meter": ("/meters/7", "#events-title", _ordinary),
     "trial": ("/trial", ".banner", _ordinary),
     "running-trial": ("/trial", ".banner", _running),
+    "levels": ("/service-levels", "#groups-title", _ordinary),
+    "good-levels": ("/service-levels", "#groups-title", _good_levels),
+    "no-levels": ("/service-levels", ".empty", _no_levels),
     "no-page": ("/nowhere", ".empty", _ordinary),
 }
 TELL_VIOLATIONS = """
@@ -141,7 +152,7 @@ def test_the_policy_is_in_force_and_nothing_breaks_it(
 
 @pytest.mark.parametrize("width", [360, 768, 1280, 1920])
 @pytest.mark.parametrize("language", ["hi", "en"])
-@pytest.mark.parametrize("screen", ["sign-in", "meters", "meter", "trial", "running-trial"])
+@pytest.mark.parametrize("screen", ["sign-in", "meters", "meter", "trial", "running-trial", "levels"])
 def test_nothing_is_cut_off_at_the_side(
     page: Page, room: MockControlRoom, screen: str, language: str, width: int
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ def test_filters_tell_how_many_they_leave_and_can_be_cleared(operator: Page, roo
     expect(operator).to_have_url("/meters?division=Jajmau&state=silent")
     expect(operator.locator("tbody tr.silent").first).to_be_visible()
     assert operator.locator("tbody tr.heard").count() == 0
+    expect(division.locator("option:checked")).to_have_text(re.compile(r"^Jajmau division \("))
     operator.get_by_role("button", name="Clear").click()
     expect(operator).to_have_url("/meters")
     expect(division).to_have_value("")
@@ -121,9 +123,23 @@ def test_three_lakh_rows_scroll_to_the_end_with_few_of_them_on_the_page(
     expect(operator.locator(f"[data-place='{place}']")).to_be_focused()
     assert operator.locator("tbody tr").count() < 80
     assert operator.locator("table").get_attribute("aria-rowcount") == "300001"
-    # Only the meters in sight are followed live.
+    # Only the meters in sight are followed live, together.
     operator.wait_for_function("document.querySelector('[data-live=live]') !== null")
-    assert max(len(topics) for topics in room.subscriptions) < 80
+    while not any(299_990 in window for window in room.windows):
+        operator.wait_for_timeout(100)
+    assert max(len(window) for window in room.windows) < 80
+    assert max(len(topics) for topics in room.subscriptions) < 4
+
+
+def test_a_link_s_filter_is_seen_and_can_be_taken_away(operator: Page, room: MockControlRoom) -> None:
+    room.reset("city")
+    room.session = "operator"
+    operator.goto("/meters?tower=tower-3")
+    count = operator.get_by_role("status").filter(has_text="meters")
+    expect(count).to_have_text("11,136 meters")
+    operator.get_by_role("button", name="Show not only Tower tower-3").click()
+    expect(operator).to_have_url("/meters")
+    expect(count).to_have_text("3,00,000 meters")
 
 
 def test_values_change_in_place(operator: Page, room: MockControlRoom) -> None:
@@ -149,14 +165,13 @@ def test_csv_holds_the_rows_of_the_view(operator: Page, room: MockControlRoom, t
     operator.goto("/meters?q=flat+30&sort=power_w&direction=desc")
     expect(operator.locator("tbody a")).to_have_count(3)
     with operator.expect_download() as begun:
-        operator.get_by_role("button", name="CSV of this view").click()
+        operator.get_by_role("link", name="CSV of this view").click()
     assert begun.value.suggested_filename == "meters-2026-06-12.csv"
     kept = tmp_path / "meters.csv"
     begun.value.save_as(kept)
     rows = list(csv.DictReader(kept.read_text(encoding="utf-8-sig").splitlines()))
     assert [row["serial"] for row in rows] == serials(operator)
-    assert rows[0]["address"] == "Sweet Home Apartment, Bijlighar Parade, Kanpur"
-    expect(operator.get_by_text("CSV with 3 meters is saved.")).to_be_visible()
+    assert operator.url.endswith("/meters?q=flat+30&sort=power_w&direction=desc")
 
 
 def test_nothing_found_and_nothing_registered_are_said(operator: Page, room: MockControlRoom) -> None:

@@ -26,7 +26,10 @@ def test_a_foreign_way_back_is_not_followed(page: Page, room: MockControlRoom) -
     expect(page).to_have_url("/meters")
 
 
-def test_a_wrong_password_is_told_and_selected_for_the_next_try(page: Page, room: MockControlRoom) -> None:
+def test_a_wrong_password_is_told_and_selected_for_the_next_try(
+    page: Page, room: MockControlRoom, complaints: Complaints
+) -> None:
+    complaints.expected.append("status of 401")
     page.goto("/sign-in")
     sign_in(page, password="guess")
     expect(page.get_by_role("alert")).to_have_text("User name or password is not right.")
@@ -89,7 +92,10 @@ def test_signing_out_ends_the_session(operator: Page, room: MockControlRoom) -> 
     expect(operator).to_have_url("/sign-in?next=%2Ftrial")
 
 
-def test_a_session_that_ends_leads_to_sign_in_and_back(operator: Page, room: MockControlRoom) -> None:
+def test_a_session_that_ends_leads_to_sign_in_and_back(
+    operator: Page, room: MockControlRoom, complaints: Complaints
+) -> None:
+    complaints.expected.append("status of 401")
     operator.goto("/meters?state=late")
     expect(operator.locator("tbody a")).to_have_count(1)
     room.session = None

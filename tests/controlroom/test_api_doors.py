@@ -45,6 +45,7 @@ def test_only_these_routes_are_open_to_anybody(room: ControlRoom) -> None:
         ("GET", "/path"),
         ("GET", "/metrics"),
         ("GET", "/api/health"),
+        ("GET", "/api/session"),
         ("POST", "/api/session"),
         ("POST", "/api/billing/messages/kind"),  # whoever signs as the billing server: test_api_billing
         ("POST", "/api/billing/statements"),

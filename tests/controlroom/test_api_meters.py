@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import asyncio
+import csv
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bijlighar.controlroom.instants import iso
+from bijlighar.controlroom.meter_list import MeterQuery
+from bijlighar.controlroom.meter_sheet import sheet
+from bijlighar.controlroom.registry_index import RegistryIndex
 from bijlighar.controlroom.room import ControlRoom
 from controlroom.utility import BLOCK_S, DAY, NOON, NOW, sign_in
 
@@ -206,3 +212,39 @@ def test_the_status_counts_the_day(viewer: Client, room: ControlRoom) -> None:
     assert status["readings_today"] == 76
     assert status["alarms"][0]["code"] == "no-head-end"
     assert status["lag_s"] is None
+
+
+def test_the_sheet_holds_every_row_of_the_view_in_its_order(client: Client) -> None:
+    sign_in(client, "viewer")
+    answer = client.get("/api/meters.csv?q=sweet&sort=name&direction=desc&category=D1")
+    assert answer.headers["content-disposition"] == 'attachment; filename="meters-2026-06-15.csv"'
+    assert answer.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(answer.content.decode("utf-8-sig").splitlines()))
+    assert [(row["serial"], row["name"], row["state"]) for row in rows] == [
+        ("BJ0002", "Ravi Gupta", "silent"),
+        ("BJ0001", "Asha Verma", "heard"),
+    ]
+    assert (rows[1]["power_w"], rows[1]["division"], rows[0]["power_w"]) == ("740", "D1", "")
+
+
+def test_the_sheet_refuses_what_the_list_refuses(client: Client) -> None:
+    assert client.get("/api/meters.csv").status_code == 401
+    sign_in(client, "viewer")
+    assert client.get("/api/meters.csv?sort=nothing").status_code == 400
+
+
+@pytest.mark.parametrize("narrowed", ["tower=TOWER-1", "feeder=F1", "maker=Bijli"])
+def test_links_narrow_the_list_by_tower_feeder_and_make(client: Client, narrowed: str) -> None:
+    sign_in(client, "viewer")
+    assert client.get(f"/api/meters?{narrowed}").json()["total"] == 3
+    assert client.get(f"/api/meters?{narrowed}x").json()["total"] == 0
+
+
+def test_a_cell_of_the_sheet_is_never_a_formula(room: ControlRoom) -> None:
+    async def whole(index: RegistryIndex) -> bytes:
+        return b"".join([piece async for piece in sheet(index, room.live, MeterQuery(), now_s=NOW)])
+
+    point = replace(room.index.places[0].point, name="=1+1")
+    places = (replace(room.index.places[0], point=point), *room.index.places[1:])
+    index = replace(room.index, places=places)
+    assert b",'=1+1," in asyncio.run(whole(index))

@@ -27,8 +27,10 @@ def _try(client: Client, name: str, password: str) -> Any:
 
 def test_whoever_is_not_signed_in_is_told_so(client: Client) -> None:
     answer = client.get("/api/session")
-    assert answer.status_code == 401
-    assert answer.json() == {"error": "not-signed-in", "detail": "Sign in first."}
+    assert (answer.status_code, answer.content) == (204, b"")
+    refused = client.get("/api/status")
+    assert refused.status_code == 401
+    assert refused.json() == {"error": "not-signed-in", "detail": "Sign in first."}
 
 
 def test_a_signed_in_person_is_known_with_roles_and_what_they_allow(client: Client) -> None:
@@ -78,7 +80,7 @@ def test_each_sign_in_draws_a_new_session_and_ends_the_old(client: Client) -> No
     sign_in(client, "viewer")
     assert client.cookies[COOKIE] != first
     client.cookies.delete(COOKIE)
-    assert client.get("/api/session", headers={"cookie": f"{COOKIE}={first}"}).status_code == 401
+    assert client.get("/api/session", headers={"cookie": f"{COOKIE}={first}"}).status_code == 204
 
 
 def test_a_planted_session_is_not_taken_over(client: Client) -> None:
@@ -90,19 +92,19 @@ def test_a_planted_session_is_not_taken_over(client: Client) -> None:
     )
     assert answer.status_code == 200
     assert planted not in answer.headers["set-cookie"]
-    assert client.get("/api/session", headers={"cookie": f"{COOKIE}={planted}"}).status_code == 401
+    assert client.get("/api/session", headers={"cookie": f"{COOKIE}={planted}"}).status_code == 204
 
 
 def test_signing_out_ends_the_session_on_the_server(client: Client) -> None:
     headers = sign_in(client, "viewer")
     session_id = client.cookies[COOKIE]
     assert client.delete("/api/session", headers=headers).status_code == 204
-    assert client.get("/api/session", headers={"cookie": f"{COOKIE}={session_id}"}).status_code == 401
+    assert client.get("/api/session", headers={"cookie": f"{COOKIE}={session_id}"}).status_code == 204
 
 
 @pytest.mark.parametrize("session_id", ["", "x", "x" * (LONGEST_IDENTIFIER + 1), "../../etc", "a" * 4000, "%00"])
 def test_an_invented_session_is_nobody(client: Client, session_id: str) -> None:
-    assert client.get("/api/session", headers={"cookie": f"{COOKIE}={session_id}"}).status_code == 401
+    assert client.get("/api/session", headers={"cookie": f"{COOKIE}={session_id}"}).status_code == 204
 
 
 def test_a_disabled_person_is_out_at_once_and_cannot_come_back(client: Client, records: Records) -> None:
@@ -110,7 +112,7 @@ def test_a_disabled_person_is_out_at_once_and_cannot_come_back(client: Client, r
     person = records.people.find("viewer")
     assert person is not None
     records.people.put(replace(person, disabled=True))
-    assert client.get("/api/session").status_code == 401
+    assert client.get("/api/session").status_code == 204
     assert _try(client, "viewer", PASSWORD).status_code == 401
 
 
@@ -119,7 +121,7 @@ def test_another_password_ends_the_sessions_of_the_old_one(client: Client, recor
     person = records.people.find("viewer")
     assert person is not None
     records.people.put(replace(person, password_hash=person.password_hash + "x"))
-    assert client.get("/api/session").status_code == 401
+    assert client.get("/api/session").status_code == 204
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_a_session_ends_when_idle_and_when_old(
         wall_s += 50 if later_s else 0
         assert client.get("/api/session").status_code == 200
     wall_s += passed_s
-    assert client.get("/api/session").status_code == 401
+    assert client.get("/api/session").status_code == 204
 
 
 def test_the_language_is_kept_with_the_person(client: Client, records: Records) -> None:

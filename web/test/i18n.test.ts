@@ -14,6 +14,9 @@ const LOOKED_UP = [
   'clock.part.',
   'kind.',
   'language.',
+  'levels.bar.',
+  'levels.cause.',
+  'levels.scope.',
   'limit.',
   'live.',
   'log.',
@@ -30,7 +33,7 @@ const LOOKED_UP = [
 ];
 /** Signs of units, the name of a language in itself, and bare patterns are the same in every language. */
 const SAME_IN_BOTH =
-  /^(unit\.|language\.|trial\.p\d|trial\.unit\.ms|clock\.speed$|meters\.option$|meter\.phases$)/;
+  /^(unit\.|language\.|trial\.p\d|trial\.unit\.ms|clock\.speed$|meters\.option$|levels\.(scopeName|causeCount)$|meter\.phases$)/;
 
 function sources(ending: string): { name: string; text: string }[] {
   return readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
@@ -64,7 +67,7 @@ describe('the dictionaries', () => {
       return !all.includes(`'${base}'`) && !LOOKED_UP.some((group) => key.startsWith(group));
     });
     const putTogether =
-      /^(meters\.(division|transformer|category)|trial\.(pass|fail|running|kept|notKept|notYet|notMeasured))$/;
+      /^(meters\.(division|transformer|category|feeder|tower|maker)|trial\.(pass|fail|running|kept|notKept|notYet|notMeasured))$/;
     expect(unused.filter((key) => !putTogether.test(key))).toEqual([]);
   });
 });

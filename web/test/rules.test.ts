@@ -3,9 +3,9 @@ import { foreignAddresses, inlineMarkup } from '../build/budget';
 import { safeNext } from '../src/lib/addresses';
 import type { Slot, TrialLimit, TrialMeter } from '../src/lib/api';
 import { query } from '../src/lib/api';
-import { csvLines } from '../src/lib/csv';
 import { axisSteps, dailyUse, daySummary, drawnSlots, missingRuns } from '../src/lib/curves';
 import { outcomeMark, severityMark, stateMark } from '../src/lib/marks';
+import { addressOf, axisFloor, barAt } from '../src/screens/levels/judging';
 import { apiAddress, fromAddress, isWhole, toAddress } from '../src/screens/meters/query';
 import { brokenFigures, groupedFindings, limitState, marksOf, trialDays } from '../src/screens/trial/judging';
 
@@ -100,17 +100,6 @@ describe('the view of the meters', () => {
   it('leaves empty values out of a query', () => {
     expect(query({ a: '', b: null, c: 0, d: 'x y' })).toBe('?c=0&d=x+y');
     expect(query({})).toBe('');
-  });
-});
-
-describe('a CSV', () => {
-  it('quotes what needs it and disarms what a spreadsheet would run', () => {
-    expect(
-      csvLines([
-        ['a', 1, null],
-        ['x,"y"', -2.5, '=1+1'],
-      ]),
-    ).toBe('a,1,\r\n"x,""y""",-2.5,\'=1+1\r\n');
   });
 });
 
@@ -229,5 +218,39 @@ describe('the budget of the build', () => {
     expect(inlineMarkup('<script src="/a.js"></script>')).toEqual([]);
     expect(inlineMarkup('<script>alert(1)</script>')).toHaveLength(1);
     expect(inlineMarkup('<p style="color:red" onclick="x()">')).toHaveLength(2);
+  });
+});
+
+describe('service levels', () => {
+  const kind = {
+    kind: 'block-load',
+    expected_rows: 48,
+    held_rows: 48,
+    share: [],
+    whole: [],
+    bars: [
+      { code: 'morning', hours: 8, limit: 0.95, measured: 0.96, kept: true },
+      { code: 'day', hours: 24, limit: 0.99, measured: 0.98, kept: false },
+      { code: 'second', hours: 24, limit: 0.98, measured: 0.98, kept: true },
+    ],
+  };
+
+  it('hold an hour against the last bar that has fallen due', () => {
+    expect([7, 8, 23, 24, 72].map((hours) => barAt(kind, hours))).toEqual([null, 0.95, 0.95, 0.99, 0.99]);
+  });
+
+  it('are drawn from where the least of them can be told', () => {
+    expect(axisFloor([0.999, null, 0.95])).toBe(0.9);
+    expect(axisFloor([0.76])).toBe(0.75);
+    expect(axisFloor([0.6])).toBe(0.5);
+    expect(axisFloor([0.2, 0.99])).toBe(0);
+    expect(axisFloor([null])).toBe(0.9);
+  });
+
+  it('lead to the meters that a fault concerns', () => {
+    expect(addressOf({ scope: 'tower', name: 'tower 1/2', meter_id: null })).toBe('/meters?tower=tower+1%2F2');
+    expect(addressOf({ scope: 'make', name: 'Genus', meter_id: null })).toBe('/meters?maker=Genus');
+    expect(addressOf({ scope: 'meter', name: 'BJ1', meter_id: 7 })).toBe('/meters/7');
+    expect(addressOf({ scope: 'utility', name: '', meter_id: null })).toBeNull();
   });
 });

@@ -92,10 +92,7 @@ class MeterPage(msgspec.Struct, frozen=True, kw_only=True):
 def list_meters(index: RegistryIndex, live: LiveColumns, query: MeterQuery, *, now_s: float) -> MeterPage:
     """The page that ``query`` asks for. ``live`` must have room for every meter of ``index``."""
     states = live.states(index.meter_id, now_s)
-    masks = {
-        **{name: _mask(index, name, getattr(query, name)) for name in FILTERS},
-        "state": states == STATES.index(query.state) if query.state in STATES else None,
-    }
+    masks = _masks(index, states, query)
     found = _matches(index, query.q)
     chosen = _all_of(found, masks, len(index))
     rows = np.flatnonzero(chosen)
@@ -105,6 +102,13 @@ def list_meters(index: RegistryIndex, live: LiveColumns, query: MeterQuery, *, n
         rows=[meter_row(index.places[row], live, int(states[row])) for row in rows[page].tolist()],
         facets={name: _facet(index, states, name, found, masks) for name in (*FACETS, "state")},
     )
+
+
+def chosen_rows(index: RegistryIndex, live: LiveColumns, query: MeterQuery, *, now_s: float) -> NDArray[np.intp]:
+    """Rows of the index that ``query`` lets through, all of them, in the order that it asks for."""
+    states = live.states(index.meter_id, now_s)
+    rows = np.flatnonzero(_all_of(_matches(index, query.q), _masks(index, states, query), len(index)))
+    return rows[np.argsort(_sort_key(index, live, query, states, rows), kind="stable")]
 
 
 def meter_row(place: MeterPlace, live: LiveColumns, state: int) -> MeterRow:
@@ -144,6 +148,13 @@ def whole(value: np.int64 | int) -> int | None:
 def scaled(value: np.int64 | int, divisor: int) -> float | None:
     """The number divided, for people; None for MISSING."""
     return None if value == MISSING else int(value) / divisor
+
+
+def _masks(
+    index: RegistryIndex, states: NDArray[np.int8], query: MeterQuery
+) -> dict[str, NDArray[np.bool_] | None]:
+    masks = {name: _mask(index, name, getattr(query, name)) for name in FILTERS}
+    return masks | {"state": states == STATES.index(query.state) if query.state in STATES else None}
 
 
 def _mask(index: RegistryIndex, facet: str, wanted: str) -> NDArray[np.bool_] | None:

@@ -227,6 +227,78 @@ export interface Trial {
   findings: Finding[];
 }
 
+/** A bar of the service levels: a share of 1 at an hour after midnight, or seconds where `hours` is null. */
+export interface Bar {
+  code: string;
+  hours: number | null;
+  limit: number;
+  measured: number | null;
+  kept: boolean | null;
+}
+
+export interface KindLevel {
+  kind: string;
+  expected_rows: number;
+  held_rows: number;
+  /** By `cut_off_hours`; null for hours to come. */
+  share: (number | null)[];
+  whole: (number | null)[];
+  bars: Bar[];
+}
+
+export interface Answering {
+  done: number;
+  failed: number;
+  bars: Bar[];
+}
+
+export type Dimension = 'division' | 'feeder' | 'transformer' | 'make' | 'tower';
+
+export interface GroupLevel {
+  code: string;
+  name: string;
+  name_hi: string;
+  meters: number;
+  /** At the morning's, the day's and the backfill's bar. */
+  'block-load': (number | null)[];
+  daily: (number | null)[];
+}
+
+export type FaultScope = 'utility' | 'meter' | Exclude<Dimension, 'division'>;
+
+export interface Fault {
+  rank: number;
+  scope: FaultScope;
+  name: string;
+  meter_id: number | null;
+  cause: string;
+  lost_h: number;
+  meters: number;
+  start: string | null;
+  end: string | null;
+  outcome: string | null;
+  detail_en: string;
+  detail_hi: string;
+}
+
+export interface ServiceLevels {
+  day: string;
+  default_day: string;
+  latest_day: string;
+  made_at: string;
+  final: boolean;
+  meters: number;
+  cut_off_hours: number[];
+  kinds: KindLevel[];
+  on_demand: Answering;
+  alarms: Answering;
+  groups: Record<Dimension, GroupLevel[]>;
+  contacts_from: string;
+  contacts_to: string;
+  faults: Fault[];
+  causes: { cause: string; faults: number }[];
+}
+
 /** What went wrong with a call: a code of the server, or `offline` and `bad-answer` of this side. */
 export class ApiError extends Error {
   readonly status: number;

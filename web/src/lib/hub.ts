@@ -1,6 +1,7 @@
 /**
  * The live feed: one WebSocket for the whole page, whatever its screens subscribe to.
  *
+ * A list of any length has a window: the meters in sight, told together in one frame under the topic `window`.
  * Every topic's frames are numbered. A number that is not the next one means that frames were lost, so the topics are
  * asked for anew and their snapshots come first. A broken connection is made again with growing waits. The machine
  * holds no clock and no socket of its own: both come in, so that a test can play a day of bad network.
@@ -36,6 +37,8 @@ export interface HubSurroundings {
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
+/** The topic of the meters in sight. */
+export const WINDOW = 'window';
 /** The server sends its status at least every few seconds; silence this long means a dead connection. */
 export const SILENCE_LIMIT_MS = 20_000;
 /** Closed by the server because the session has ended (an application's own code). */
@@ -54,6 +57,8 @@ export class Hub {
   #giveUpWait: (() => void) | null = null;
   #giveUpSilence: (() => void) | null = null;
   #announcing = false;
+  #window: readonly number[] = [];
+  #moving = false;
   state: HubState = 'connecting';
   onState: (state: HubState) => void = () => {};
   onFrame: () => void = () => {};
@@ -107,6 +112,17 @@ export class Hub {
     };
   }
 
+  /** Has these meters in the window from now on; heard under the topic `window`. */
+  look(meters: readonly number[]): void {
+    this.#window = meters;
+    if (!this.#open || this.#moving) return;
+    this.#moving = true;
+    queueMicrotask(() => {
+      this.#moving = false;
+      if (this.#open) this.#socket?.send(JSON.stringify({ window: this.#window }));
+    });
+  }
+
   #connect(): void {
     const socket = this.#around.connect();
     this.#socket = socket;
@@ -156,7 +172,8 @@ export class Hub {
   }
 
   #send(): void {
-    this.#socket?.send(JSON.stringify({ subscribe: [...this.#listeners.keys()] }));
+    const subscribe = [...this.#listeners.keys()].filter((topic) => topic !== WINDOW);
+    this.#socket?.send(JSON.stringify({ subscribe, window: this.#window }));
   }
 
   #watchSilence(): void {

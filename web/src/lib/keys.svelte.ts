@@ -22,6 +22,7 @@ class Keys {
     this.#pending = 0;
     if (second && event.key === 'm') router.go('/meters');
     else if (second && event.key === 't') router.go('/trial');
+    else if (second && event.key === 's') router.go('/service-levels');
     else if (event.key === 'g') this.#pending = performance.now() + SECOND_KEY_MS;
     else if (event.key === '?') this.helpOpen = true;
     else if (event.key === '/') this.#search(event);

@@ -77,6 +77,11 @@ class Live {
     return this.#hub.subscribe(topic, listener);
   }
 
+  /** Has these meters in the window, heard under the topic `window`. */
+  look(meters: readonly number[]): void {
+    this.#hub.look(meters);
+  }
+
   async #askStatus(): Promise<void> {
     try {
       this.#take(await get<Status>('/api/status'));

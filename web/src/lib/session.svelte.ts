@@ -19,11 +19,12 @@ class CurrentSession {
   /** Asks the server who is signed in. */
   async restore(): Promise<void> {
     try {
-      this.#enter(await get<Session>('/api/session'));
+      const person = await get<Session | undefined>('/api/session');
+      if (person !== undefined) this.#enter(person);
+      this.known = true;
+      this.unreachable = null;
     } catch (cause) {
-      const error = cause instanceof ApiError ? cause : new ApiError(0, 'bad-answer', '');
-      if (error.status === 401) this.known = true;
-      else this.unreachable = error;
+      this.unreachable = cause instanceof ApiError ? cause : new ApiError(0, 'bad-answer', '');
     }
   }
 

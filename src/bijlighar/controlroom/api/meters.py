@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 from litestar import get
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, QueryParameter
+from litestar.response import Stream
 
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.exchange import Nameplate
@@ -49,6 +51,7 @@ from bijlighar.controlroom.meter_reading import (
     relay_of,
     row_of,
 )
+from bijlighar.controlroom.meter_sheet import sheet
 from bijlighar.controlroom.roles import Permission
 from bijlighar.controlroom.room import BLOCK_LENGTHS_S, ControlRoom
 from bijlighar.records.batches import MixedPeriods
@@ -98,9 +101,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     now_w: int | None
 
 
-@get("/meters", opt={"needs": Permission.READ_METERS})
-async def meters(
-    request: AnyRequest,
+async def asked_list(
     q: Annotated[str, QueryParameter(max_length=MOST_SEARCH_CHARACTERS)] = "",
     division: Text = "",
     transformer: Text = "",
@@ -111,14 +112,11 @@ async def meters(
     seen: Annotated[Literal["heard", "late", "silent", "all"], QueryParameter(name="state")] = "all",
     sort: Text = "serial",
     direction: FromQuery[Literal["asc", "desc"]] = "asc",
-    offset: Offset = 0,
-    limit: Limit = 50,
-) -> MeterPage:
-    """Search, filter, sort and page the meters, with what each filter would find."""
+) -> MeterQuery:
+    """Search, filters and order, as the list and its sheet take them. Raises Refusal 400."""
     if sort not in SORT_COLUMNS:
         raise not_valid("sort", f"is none of {', '.join(SORT_COLUMNS)}")
-    room = room_of(request)
-    query = MeterQuery(
+    return MeterQuery(
         q=q,
         division=division,
         transformer=transformer,
@@ -129,10 +127,32 @@ async def meters(
         state=seen,
         sort=sort,
         descending=direction == "desc",
-        offset=offset,
-        limit=limit,
     )
+
+
+_ASKED = {"wanted": Provide(asked_list)}
+
+
+@get("/meters", opt={"needs": Permission.READ_METERS}, dependencies=_ASKED)
+async def meters(
+    request: AnyRequest, wanted: NamedDependency[MeterQuery], offset: Offset = 0, limit: Limit = 50
+) -> MeterPage:
+    """Search, filter, sort and page the meters, with what each filter would find."""
+    room = room_of(request)
+    query = msgspec.structs.replace(wanted, offset=offset, limit=limit)
     return list_meters(room.index, room.live, query, now_s=room.now())
+
+
+@get("/meters.csv", opt={"needs": Permission.READ_METERS}, dependencies=_ASKED)
+async def meters_sheet(request: AnyRequest, wanted: NamedDependency[MeterQuery]) -> Stream:
+    """All rows of the list, streamed for a spreadsheet."""
+    room = room_of(request)
+    day = civil_date(int(room.now()))
+    return Stream(
+        sheet(room.index, room.live, wanted, now_s=room.now()),
+        media_type="text/csv; charset=utf-8",
+        headers={"content-disposition": f'attachment; filename="meters-{day}.csv"'},
+    )
 
 
 @get("/meters/{meter_id:int}", opt={"needs": Permission.READ_METERS})
@@ -219,4 +239,4 @@ def _curve(room: ControlRoom, meter_id: int, day: date) -> Curve:
     )
 
 
-HANDLERS = (meters, meter, curve)
+HANDLERS = (meters, meters_sheet, meter, curve)

@@ -108,10 +108,12 @@ async def sign_in(request: AnyRequest, data: JSONBody[SignIn]) -> Response[Sessi
     return answer
 
 
-@get("/session", opt={"needs": Permission.SIGNED_IN})
-async def session(request: AnyRequest) -> SessionView:
-    """Who is signed in."""
-    return _view(request, request.user.person)
+@get("/session", opt={"needs": Permission.ANYBODY})
+async def session(request: AnyRequest) -> Response[SessionView | None]:
+    """Who is signed in; 204 when nobody is: to ask is no fault, and a browser would log one as an error."""
+    if request.scope.get("user") is None:
+        return Response(None, status_code=204)
+    return Response(_view(request, request.user.person))
 
 
 @delete("/session", status_code=204, opt={"needs": Permission.SIGNED_IN})

@@ -20,11 +20,17 @@ export type Sort = (typeof SORTS)[number];
 export const STATES = ['heard', 'late', 'silent'] as const;
 export type StateFilter = (typeof STATES)[number] | 'all';
 
+/** Filters that links set, from the service levels for instance; the page shows them while they are set. */
+export const LINKED = ['feeder', 'tower', 'maker'] as const;
+
 export interface MeterQuery {
   q: string;
   division: string;
   transformer: string;
   category: string;
+  feeder: string;
+  tower: string;
+  maker: string;
   state: StateFilter;
   sort: Sort;
   direction: 'asc' | 'desc';
@@ -39,6 +45,9 @@ export function fromAddress(search: URLSearchParams): MeterQuery {
     division: search.get('division') ?? '',
     transformer: search.get('transformer') ?? '',
     category: search.get('category') ?? '',
+    feeder: search.get('feeder') ?? '',
+    tower: search.get('tower') ?? '',
+    maker: search.get('maker') ?? '',
     state: STATES.find((each) => each === state) ?? 'all',
     sort: SORTS.find((each) => each === sort) ?? 'serial',
     direction: search.get('direction') === 'desc' ? 'desc' : 'asc',
@@ -60,6 +69,11 @@ export function apiAddress(wanted: MeterQuery, offset: number, limit: number): s
   return `/api/meters${query({ ...wanted, offset, limit })}`;
 }
 
+/** The address of the whole view as a CSV file. */
+export function sheetAddress(wanted: MeterQuery): string {
+  return `/api/meters.csv${query({ ...wanted })}`;
+}
+
 /** True when nothing is searched or filtered. */
 export function isWhole(wanted: MeterQuery): boolean {
   return (
@@ -67,6 +81,7 @@ export function isWhole(wanted: MeterQuery): boolean {
     wanted.division === '' &&
     wanted.transformer === '' &&
     wanted.category === '' &&
+    LINKED.every((name) => wanted[name] === '') &&
     wanted.state === 'all'
   );
 }
