@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 import time
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 import typer
@@ -19,6 +21,7 @@ from bijlighar.headend.model_files import ModelsNotUsable, add_models_of
 from meterlab import makes, registry, scene_list, scenes, truth
 from meterlab.billing_command import billing
 from meterlab.calendar import day_of
+from meterlab.dial_in import DialIn
 from meterlab.exchange import DEFAULT_IDLE_S, DEFAULT_MOST_CONNECTIONS, Exchange
 from meterlab.framing import Framing, hdlc_of
 from meterlab.identity import serial
@@ -39,6 +42,7 @@ from meterlab.push_faults import Way
 from meterlab.push_plan import PushPlan
 from meterlab.push_sender import PushSender
 from meterlab.radio import RadioKind
+from meterlab.reached import WrongWay, with_ways
 from meterlab.registers import INSTALLED_S
 from meterlab.scenes import UnknownScene
 from meterlab.server import PortTaken, descriptors_for, listener, serve
@@ -149,6 +153,11 @@ def serve_command(
     push: Annotated[
         str | None, typer.Option("--push", metavar="HOST:PORT", help="Meters push there, over TCP and UDP.")
     ] = None,
+    dial_in: Annotated[
+        str | None, typer.Option("--dial-in", metavar="HOST:PORT", help="Meters that cannot be called call there.")
+    ] = None,
+    share: Annotated[float, typer.Option(min=0, max=1, help="Part of the meters that dial in.")] = 0.1,
+    gateways: Annotated[int, typer.Option(min=0, help="Gateways, each with a hundred homes behind it.")] = 0,
     idle: Annotated[
         float, typer.Option(min=1, help="Seconds after which a silent client is dropped.")
     ] = DEFAULT_IDLE_S,
@@ -163,12 +172,13 @@ def serve_command(
     try:
         chosen = _clock(clock, start, speed)
         now_s, streets = chosen.now(), _town(town, seed, meters, model, models_dir)
+        streets = with_ways(streets, gateways=gateways, dial_in_share=share if dial_in else 0.0)
         if physics:
             flow = physics_of(flow_cache, now_s=now_s, days=physics_days, own_process=True, tell=_tell)
         lab = _lab(streets, now_s, scene, radio, radio_scale, flow.flow_of if flow else None)
-        target = None if push is None else _address(push)
+        target, door = _address(push), _address(dial_in)
         sock = listener(port)
-    except (_Wrong, UnknownTown, WrongShare, UnknownScene, PortTaken, NoPhysics) as fault:
+    except (_Wrong, UnknownTown, WrongShare, WrongWay, UnknownScene, PortTaken, NoPhysics) as fault:
         raise _refuse(fault) from None
     exchange = Exchange(
         lab=lab,
@@ -187,19 +197,27 @@ def serve_command(
         )
         sys.stdout.flush()
 
-    async def run() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        pushing = None if target is None else asyncio.create_task(_sender(lab, chosen, *target).run())
-        await serve(exchange, sock, ready, stop)
-        if pushing is not None:
-            pushing.cancel()
-            await asyncio.gather(pushing, return_exceptions=True)
-
-    uvloop.run(run())
+    uvloop.run(_until_stopped(exchange, sock, ready, target, door))
     if flow is not None:
         flow.close()
+
+
+async def _until_stopped(
+    exchange: Exchange,
+    sock: socket.socket,
+    ready: Callable[[int], None],
+    target: tuple[str, int] | None,
+    door: tuple[str, int] | None,
+) -> None:
+    """Serve until a signal comes."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    unasked = [asyncio.create_task(work) for work in _unasked(exchange, target, door)]
+    await serve(exchange, sock, ready, stop)
+    for task in unasked:
+        task.cancel()
+    await asyncio.gather(*unasked, return_exceptions=True)
 
 
 def _tell(text: str) -> None:
@@ -212,16 +230,27 @@ def _numbers(town: Town) -> str:
     return f"{town.consumers} consumer{between} {town.transformer_meters} transformer{feeders}"
 
 
-def _address(text: str) -> tuple[str, int]:
+def _address(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isdecimal() or not 0 < int(port) <= _MOST_PORT:
         raise _Wrong(f"{text!r} is no HOST:PORT")
     return host.strip("[]"), int(port)
 
 
-def _sender(lab: Lab, clock: Clock, host: str, port: int) -> PushSender:
-    maker = PushMaker(lab)
-    return PushSender(maker=maker, way=Way(maker, lab.push), plan=PushPlan(lab), clock=clock, host=host, port=port)
+def _unasked(
+    exchange: Exchange, target: tuple[str, int] | None, door: tuple[str, int] | None
+) -> list[Coroutine[Any, Any, None]]:
+    """What meters do without being asked: push to ``target``, call the head-end's ``door``."""
+    if target is None and door is None:
+        return []
+    lab, maker = exchange.lab, PushMaker(exchange.lab)
+    works = [] if door is None else [DialIn(exchange, maker, *door).run()]
+    if target is not None:
+        way, plan, (host, port) = Way(maker, lab.push), PushPlan(lab), target
+        works.append(PushSender(maker=maker, way=way, plan=plan, clock=exchange.clock, host=host, port=port).run())
+    return works
 
 
 def _write_files(lab: Lab, port: int, keys_out: Path | None, registry_out: Path | None) -> None:

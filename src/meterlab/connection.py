@@ -13,6 +13,7 @@ from meterlab.access import WRAPPER_HEADER_OCTETS, caller_of, hdlc_settings, kee
 from meterlab.answering import answer
 from meterlab.conduct import WELL_BEHAVED
 from meterlab.eavesdropper import Tape
+from meterlab.gateway import GatewayConnection
 from meterlab.outbox import Outbox
 from meterlab.radio import Fate
 from meterlab.usual import UsualVisit
@@ -34,6 +35,7 @@ class MeterConnection(asyncio.Protocol):
 
     __slots__ = (
         "_arrives_at",
+        "_asked",
         "_association",
         "_conduct",
         "_early",
@@ -46,6 +48,8 @@ class MeterConnection(asyncio.Protocol):
         "_visit",
         "heard_at_s",
     )
+    dialled = False
+    """Whether the meter opened the connection."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -56,6 +60,7 @@ class MeterConnection(asyncio.Protocol):
         self._outbox: Outbox | None = None
         self._conduct = WELL_BEHAVED
         self._prompt = False
+        self._asked = False
         self._tape: Tape | None = None
         self._early = b""
         self._arrives_at = 0.0
@@ -64,15 +69,31 @@ class MeterConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Find out which meter was called, and whether it is free."""
         line = cast("asyncio.Transport", transport)  # uvloop's inherit from none of asyncio's
-        self._transport = line
-        self.heard_at_s = self._exchange.loop_time()
-        meter = self._exchange.called(line.get_extra_info("sockname")[0])
+        self.opened(line)
+        host = line.get_extra_info("sockname")[0]
+        gateway = self._exchange.lab.town.gateway_at(host)
+        if gateway is not None:
+            carrying = GatewayConnection(self._exchange, gateway)
+            line.set_protocol(carrying)
+            carrying.connection_made(line)
+            return
+        meter = self._exchange.called(host)
         if meter is None:
             line.abort()
         elif meter in self._exchange.busy:
             asyncio.get_running_loop().call_later(_GRACE_S, self._call_again, meter)
         else:
-            self._pick_up(meter, line)
+            self.pick_up(meter, line)
+
+    def opened(self, line: asyncio.Transport) -> None:
+        """The connection stands."""
+        self._transport = line
+        self.heard_at_s = self._exchange.loop_time()
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether the other side has ever said anything."""
+        return self._asked
 
     def _call_again(self, meter: int) -> None:
         transport = self._transport
@@ -82,12 +103,12 @@ class MeterConnection(asyncio.Protocol):
             self._exchange.tally.busy += 1
             transport.abort()
             return
-        self._pick_up(meter, transport)
+        self.pick_up(meter, transport)
         if self._early:
             early, self._early = self._early, b""
             self.data_received(early)
 
-    def _pick_up(self, meter: int, transport: asyncio.Transport) -> None:
+    def pick_up(self, meter: int, transport: asyncio.Transport) -> None:
         """The meter takes the call, unless the radio or its own conduct prevents it."""
         lab = self._exchange.lab
         fate = lab.fate(meter, self._exchange.clock.now())
@@ -127,6 +148,7 @@ class MeterConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer what has come. A fault of ours ends this connection, not the listener."""
         self.heard_at_s = now_s = self._exchange.loop_time()
+        self._asked = True
         if self._prompt:  # nothing delays or distorts what nearly every meter of a city says
             self._arrived(data)
             return

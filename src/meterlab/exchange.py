@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from bijlighar.dlms.hdlc import HdlcSettings
 from bijlighar.headend.clock import Clock
 from meterlab.eavesdropper import Tape, play
 from meterlab.lab import Lab
 from meterlab.usual import Usual
-
-if TYPE_CHECKING:
-    from meterlab.connection import MeterConnection
 
 DEFAULT_MOST_CONNECTIONS = 20_000
 """Each costs a descriptor; the usual hard limit of descriptors is just above."""
@@ -40,6 +37,19 @@ class Tally:
         return asdict(self)
 
 
+class Line(Protocol):
+    """A connection that is open. ``dialled``: the meter opened it."""
+
+    heard_at_s: float
+
+    @property
+    def dialled(self) -> bool:
+        """Whether silence is no reason to end it."""
+
+    def abort(self) -> None:
+        """Tear it down."""
+
+
 @dataclass(eq=False, kw_only=True)
 class Exchange:
     """The lab, its clock, which meters are busy and which connections are open.
@@ -53,7 +63,7 @@ class Exchange:
     most_connections: int = DEFAULT_MOST_CONNECTIONS
     hdlc: HdlcSettings | None = None
     busy: set[int] = field(default_factory=set)
-    open: set[MeterConnection] = field(default_factory=set)
+    open: set[Line] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
     usual: Usual | None = field(init=False)
     _replays: set[asyncio.Task[None]] = field(init=False, default_factory=set)
@@ -74,6 +84,9 @@ class Exchange:
         if meter is None:
             self.tally.foreign += 1
             return None
+        if not self.lab.town.is_called(meter):
+            self.tally.unreachable += 1
+            return None
         if len(self.open) >= self.most_connections:
             self.tally.full += 1
             return None
@@ -93,7 +106,7 @@ class Exchange:
         task.add_done_callback(self._replays.discard)
 
     def drop_idle(self) -> None:
-        """Tear down every connection that has been silent for ``idle_s``."""
+        """Tear down every connection that a client began and that has been silent for ``idle_s``."""
         limit = self.loop_time() - self.idle_s
-        for connection in [c for c in self.open if c.heard_at_s < limit]:
+        for connection in [c for c in self.open if c.heard_at_s < limit and not c.dialled]:
             connection.abort()

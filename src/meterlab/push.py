@@ -15,8 +15,8 @@ import numpy as np
 
 from bijlighar.dlms.axdr import Tag, encode_length
 from bijlighar.dlms.general_block import stream
-from bijlighar.dlms.model import ModelPush
 from bijlighar.dlms.notification import DataNotification, encode_notification, seal_push
+from bijlighar.dlms.obis import Obis
 from bijlighar.dlms.security import SecurityMaterial
 from bijlighar.dlms.wrapper import HEADER_OCTETS, WrapperLink
 from meterlab import identity, rows
@@ -30,6 +30,9 @@ PUSH_CLIENT, METER = 64, 1
 MOST_MATERIALS: Final = 100_000
 
 INSTANTANEOUS, BLOCK_LOAD, DAILY, ALERT = "instantaneous", "block-load", "daily", "alert"
+ON_CONNECTIVITY: Final = Obis.parse("0.7.25.9.0.255")
+"""Push setup for the moment at which a meter gets its connection (IDIS package 2; IS 15959 names none)."""
+
 _STATUS_BITS: Final = 128
 
 
@@ -73,17 +76,22 @@ class PushMaker:
         if not len(table.stamps_s):
             return None
         cells = rows.cells_of(table.encoded(), plan.deviation_min)
-        return self._body(meter, push, cells[0 if plan.model.newest_first else -1])
+        return self._body(meter, push.obis, cells[0 if plan.model.newest_first else -1])
 
     def alert(self, meter: int, bits: tuple[Bit, ...], now_s: float) -> bytes:
         """The body of an alert with these bits set."""
         plan = self.lab.objects.plan(meter)
         word = sum(1 << (_STATUS_BITS - 1 - bit.value) for bit in bits).to_bytes(_STATUS_BITS // 8, "big")
+        cells = [self._clock(meter, now_s), bytes([Tag.BIT_STRING, 0x81, _STATUS_BITS]) + word]
+        return self._body(meter, plan.model.pushes[ALERT].obis, cells)
+
+    def greeting(self, meter: int, now_s: float) -> bytes:
+        """The body by which a meter that dials in says who it is: device, the setup for connectivity, clock."""
+        return self._body(meter, ON_CONNECTIVITY, [self._clock(meter, now_s)])
+
+    def _clock(self, meter: int, now_s: float) -> bytes:
         shown = np.asarray([int(self.lab.state.clock_s(meter, now_s))])
-        clock = b"\x09\x0c" + rows.instants(shown, plan.deviation_min).tobytes()
-        return self._body(
-            meter, plan.model.pushes[ALERT], [clock, bytes([Tag.BIT_STRING, 0x81, _STATUS_BITS]) + word]
-        )
+        return b"\x09\x0c" + rows.instants(shown, self.lab.objects.plan(meter).deviation_min).tobytes()
 
     def sealed(self, meter: int, body: bytes) -> bytes:
         """A body as the wrapper frame that leaves the meter, under its next counter."""
@@ -113,9 +121,9 @@ class PushMaker:
         """A body as notification; its date-time is left out, as the row has its own."""
         return DataNotification(invoke_id=0x40000000 | number & 0xFFFFFF, instant=None, octets=body)
 
-    def _body(self, meter: int, push: ModelPush, cells: list[bytes]) -> bytes:
+    def _body(self, meter: int, setup: Obis, cells: list[bytes]) -> bytes:
         device_id = str(self.lab.objects.nameplate(meter).values["device-id"]).encode()
-        lead = b"".join(bytes([Tag.OCTET_STRING, len(text)]) + text for text in (device_id, push.obis.octets))
+        lead = b"".join(bytes([Tag.OCTET_STRING, len(text)]) + text for text in (device_id, setup.octets))
         return bytes([Tag.STRUCTURE]) + encode_length(2 + len(cells)) + lead + b"".join(cells)
 
     def _made_material(self, meter: int) -> SecurityMaterial:

@@ -39,6 +39,7 @@ HEADERS = {
 _PHASES = ("R", "Y", "B", "RYB")
 _DEGREES_APART = 0.004  # between neighbouring transformers, about 400 m
 _TRANSFORMERS_A_ROW = 50
+_DIAL_IN_POOL = 1  # one front door for all of them
 _KEYS_AT_ONCE = 8192  # half a megabyte
 
 
@@ -75,7 +76,15 @@ def usage_point_code(town: Town, meter: int) -> str:
 
 
 def group(town: Town, meter: int) -> str:
-    """The tower that carries a meter; without towers of its own a town has one for each substation."""
+    """What carries a meter: its gateway, the pool of those that dial in, its tower.
+
+    Without towers of its own a town has one for each substation.
+    """
+    gateway = town.gateway_of(meter)
+    if gateway is not None:
+        return f"gateway-{gateway + 1:04}"
+    if not town.is_called(meter):
+        return f"dialin-{_DIAL_IN_POOL}"
     if town.tower is not None:
         return f"tower-{int(town.tower[meter]) + 1:04}"
     feeder = town.feeders[int(town.feeder[int(town.transformer[meter])])]

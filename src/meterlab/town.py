@@ -27,6 +27,9 @@ THREE_PHASES = 3
 FIRST_ADDRESS = (127 << 24) + (16 << 16) + 1
 """Meter 0 answers at 127.16.0.1, meter i at the i-th address after it."""
 
+FIRST_GATEWAY_ADDRESS = (127 << 24) + (15 << 16) + 1
+"""Gateway 0 answers at 127.15.0.1, gateway i at the i-th address after it."""
+
 MOST_METERS = 1_000_000
 """127.16.0.1 onwards leaves room for 15 million; a million keeps the columns of one process below a gigabyte."""
 
@@ -64,6 +67,8 @@ class Town:
     mapped        int32[consumer]     the transformer that the utility's records name; None: the right one
     tower         uint16[meter]       the tower that carries it; None: one for each substation
     feeder_meters                     how many of the last meters stand at feeders: all of them, or none
+    dials_in      bool[meter]         who cannot be called and calls the head-end instead; None: nobody
+    gateway       int32[meter]        the gateway that carries it, -1 = none; None: there are no gateways
     """
 
     name: str
@@ -86,6 +91,8 @@ class Town:
     mapped: NDArray[np.int32] | None = None
     tower: NDArray[np.uint16] | None = None
     feeder_meters: int = 0
+    dials_in: NDArray[np.bool_] | None = None
+    gateway: NDArray[np.int32] | None = None
     consumers_by_transformer: NDArray[np.int32] = field(init=False)
     transformer_bounds: NDArray[np.int64] = field(init=False)
 
@@ -138,14 +145,36 @@ class Town:
         begin, end = self.transformer_bounds[[transformers.start, transformers.stop]]
         return self.consumers_by_transformer[begin:end].astype(np.int64)
 
+    def gateway_of(self, meter: int) -> int | None:
+        """The gateway that carries a meter, or None."""
+        number = -1 if self.gateway is None else int(self.gateway[meter])
+        return number if number >= 0 else None
+
     def host(self, meter: int) -> str:
-        """The address at which a meter answers."""
-        return ".".join(str(octet) for octet in (FIRST_ADDRESS + meter).to_bytes(4, "big"))
+        """The address at which a meter answers, its gateway's where it has one."""
+        gateway = self.gateway_of(meter)
+        return _dotted(FIRST_ADDRESS + meter if gateway is None else FIRST_GATEWAY_ADDRESS + gateway)
+
+    def is_called(self, meter: int) -> bool:
+        """Whether a meter answers at an address of its own."""
+        dials_in = self.dials_in is not None and bool(self.dials_in[meter])
+        return not dials_in and self.gateway_of(meter) is None
+
+    def gateway_at(self, host: str) -> int | None:
+        """The gateway that answers at an address, or None."""
+        if self.gateway is None:
+            return None
+        number = int.from_bytes(inet_aton(host), "big") - FIRST_GATEWAY_ADDRESS
+        return number if 0 <= number <= int(self.gateway.max()) else None
 
     def meter_at(self, host: str) -> int | None:
-        """The meter that answers at an address, or None for an address of nobody's."""
+        """The meter that has an address, or None for an address of nobody's."""
         meter = int.from_bytes(inet_aton(host), "big") - FIRST_ADDRESS
         return meter if 0 <= meter < len(self) else None
+
+
+def _dotted(address: int) -> str:
+    return ".".join(str(octet) for octet in address.to_bytes(4, "big"))
 
 
 @dataclass(frozen=True, kw_only=True)
