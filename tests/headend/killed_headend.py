@@ -1,6 +1,7 @@
 """A head-end process to be killed: the town's clock, the records of a folder, and a line for each landed batch.
 
-``python killed_headend.py FOLDER [URL]``; the line is written only after the store has acknowledged the batch.
+``python killed_headend.py FOLDER [URL]``; "ready" when it works, then lines that are written only after the store
+has acknowledged their rows.
 """
 
 import asyncio
@@ -25,9 +26,16 @@ SETTINGS = HeadEndSettings(
 )
 
 
+beats: list[object] = []
+
+
 def tell(topic: str, payload: object) -> None:
     """Write what became durable, at once and whole."""
-    if topic == "readings":
+    if topic == "heartbeat" and not beats:
+        beats.append(payload)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+    elif topic == "readings":
         assert isinstance(payload, ReadingBatch)
         for meter_id, start_s in zip(payload.meter_id.tolist(), payload.start_s.tolist(), strict=True):
             sys.stdout.write(f"{payload.kind} {meter_id} {start_s}\n")

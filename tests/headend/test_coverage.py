@@ -137,8 +137,8 @@ def test_a_backlog_is_what_should_be_there_by_now_and_was_not_asked_for():
 def test_a_meter_can_join_later():
     coverage = Coverage(meters(1), BLOCK, NOON_S)
     assert 5 not in coverage
-    coverage.add_meter(5)
-    coverage.add_meter(5)
+    coverage.add_meters(np.array([5], np.int32))
+    coverage.add_meters(np.array([5], np.int32))
     hold_all(coverage, 5)
     assert coverage.missing_counts(NOON_S).tolist() == [SLOTS, 0]
 

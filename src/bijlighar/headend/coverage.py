@@ -41,7 +41,7 @@ class SlotKind:
 
 
 class Coverage:
-    """Bitmaps over a moving window. ``meter_ids`` int32[meter] fixes the rows; grow with ``add_meter``.
+    """Bitmaps over a moving window. ``meter_ids`` int32[meter], each once; grow with ``add_meters``.
 
     held, asked, absent  uint8[meter, byte], bit ``slot % slots`` of each row, most significant bit first
     reask_s              float64[meter] when slots that were asked for once may be asked for again
@@ -50,32 +50,66 @@ class Coverage:
     def __init__(self, meter_ids: NDArray[np.int32], kind: SlotKind, now_s: float) -> None:
         self.kind = kind
         self._slots = WINDOW_DAYS * 86_400 // kind.period_s
-        shape = (len(meter_ids), -(-self._slots // 8))
-        self._rows = {int(meter): row for row, meter in enumerate(meter_ids)}
+        self._row_of = np.zeros(0, np.int32)
+        shape = (0, -(-self._slots // 8))
         self._held = np.zeros(shape, np.uint8)
         self._asked = np.zeros(shape, np.uint8)
         self._absent = np.zeros(shape, np.uint8)
-        self._reask_s = np.full(len(meter_ids), -np.inf)
+        self._reask_s = np.full(0, -np.inf)
         self._end = self._complete_until(now_s)
+        self.add_meters(meter_ids)
 
     def __contains__(self, meter_id: int) -> bool:
-        return meter_id in self._rows
+        return meter_id < len(self._row_of) and bool(self._row_of[meter_id] >= 0)
+
+    @property
+    def meter_ids(self) -> NDArray[np.int64]:
+        """int64[meter]: whom it watches, by number."""
+        return np.flatnonzero(self._row_of >= 0)
 
     @property
     def window(self) -> Period:
         """The period whose slots are complete and looked at."""
         return Period(start_s=self._start_s(self._end - self._slots), end_s=self._start_s(self._end))
 
-    def add_meter(self, meter_id: int) -> None:
-        """Watch one more meter, of which nothing is held."""
-        if meter_id in self._rows:
+    def add_meters(self, meter_ids: NDArray[np.int32]) -> None:
+        """Watch more meters, of which nothing is held; those that are watched stay as they are."""
+        ids = np.asarray(meter_ids, np.int64)
+        beyond = int(ids.max(initial=-1)) + 1 - len(self._row_of)
+        if beyond > 0:
+            self._row_of = np.append(self._row_of, np.full(beyond, -1, np.int32))
+        ids = ids[self._row_of[ids] < 0]
+        if len(ids) == 0:
             return
-        self._rows[meter_id] = len(self._reask_s)
-        empty = np.zeros((1, self._held.shape[1]), np.uint8)
+        first = len(self._reask_s)
+        self._row_of[ids] = np.arange(first, first + len(ids))
+        empty = np.zeros((len(ids), self._held.shape[1]), np.uint8)
         self._held = np.concatenate([self._held, empty])
         self._asked = np.concatenate([self._asked, empty])
         self._absent = np.concatenate([self._absent, empty])
-        self._reask_s = np.append(self._reask_s, -np.inf)
+        self._reask_s = np.append(self._reask_s, np.full(len(ids), -np.inf))
+
+    def merge(self, other: Coverage, now_s: float) -> None:
+        """What ``other`` holds is held; its meters are watched. ``other`` is of the same kind, and given up."""
+        self.advance(now_s)
+        other.advance(now_s)
+        if other._end != self._end:  # a window that a clock far ahead has moved: what is held is learnt again
+            return
+        ids = other.meter_ids
+        self.add_meters(ids.astype(np.int32))
+        rows, theirs = self._row_of[ids], other._row_of[ids]
+        self._held[rows] |= other._held[theirs]
+
+    def is_ahead(self, now_s: float) -> bool:
+        """Whether the window reaches into the future: the utility's clock was set back by more than a slot."""
+        return self._end > self._complete_until(now_s) + 1
+
+    def restart(self, now_s: float) -> None:
+        """Begin anew at ``now_s`` with the same meters and nothing held: the clock was set back."""
+        self._end = self._complete_until(now_s)
+        for bitmap in (self._held, self._asked, self._absent):
+            bitmap[:] = 0
+        self._reask_s[:] = -np.inf
 
     def advance(self, now_s: float) -> None:
         """Move the window up to ``now_s``: slots that enter it are missing. It never moves back."""
@@ -94,7 +128,9 @@ class Coverage:
     def hold(self, meter_id: NDArray[np.int32], start_s: NDArray[np.int64]) -> None:
         """Rows are durable: int32[row], int64[row]. Passes over other meters and what is outside the window."""
         slots = (start_s + CIVIL_OFFSET_S) // self.kind.period_s
-        rows = np.array([self._rows.get(int(meter), -1) for meter in meter_id], dtype=np.int64)
+        known = meter_id < len(self._row_of)
+        rows = np.full(len(meter_id), -1, np.int32)
+        rows[known] = self._row_of[meter_id[known]]
         inside = (rows >= 0) & (slots >= self._end - self._slots) & (slots < self._end)
         places = slots[inside] % self._slots
         masks = (0x80 >> (places % 8)).astype(np.uint8)
@@ -102,7 +138,7 @@ class Coverage:
 
     def answered(self, meter_id: int, asked: Period, now_s: float) -> None:
         """The meter has answered for ``asked``: what is not held of it by now, and settled, it does not have."""
-        row = self._rows[meter_id]
+        row = self._row_of[meter_id]
         held = self._chronological(self._held[row])
         asked_once = self._chronological(self._asked[row])
         absent = self._chronological(self._absent[row])
@@ -119,7 +155,7 @@ class Coverage:
 
     def missing(self, meter_id: int, now_s: float) -> NDArray[np.bool_]:
         """bool[slot] oldest first over ``window``: True where a row is still to be asked for."""
-        row = self._rows[meter_id]
+        row = self._row_of[meter_id]
         resting = self._absent[row] if now_s >= self._reask_s[row] else self._absent[row] | self._asked[row]
         return ~self._chronological(self._held[row] | resting)
 
@@ -140,6 +176,17 @@ class Coverage:
         """Whether a row is missing that by now should not be: older than what may still appear by itself."""
         settled = self._complete_until(now_s - self.kind.settle_s) - (self._end - self._slots)
         return bool(self.missing(meter_id, now_s)[: max(settled, 0)].any())
+
+    def backlogs(self, now_s: float) -> NDArray[np.int64]:
+        """int64[meter]: the meters of which ``backlog`` is true."""
+        settled = self._complete_until(now_s - self.kind.settle_s) - (self._end - self._slots)
+        wanted = np.packbits(np.roll(np.arange(self._slots) < settled, self._end % self._slots))
+        may_ask_again = (now_s >= self._reask_s)[:, None]
+        resting = self._absent | np.where(may_ask_again, np.uint8(0), self._asked)
+        late = np.any(wanted & ~(self._held | resting), axis=1)
+        meters = self.meter_ids
+        found: NDArray[np.int64] = meters[np.asarray(late)[self._row_of[meters]]]
+        return found
 
     def missing_counts(self, now_s: float) -> NDArray[np.int32]:
         """int32[meter]: how many slots of each are still to be asked for."""
@@ -176,8 +223,9 @@ class Coverage:
         )
 
     def _chronological(self, packed: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        bits = np.unpackbits(packed)[: self._slots].astype(bool)
-        return np.roll(bits, -(self._end % self._slots))
+        bits, newest = np.unpackbits(packed)[: self._slots], self._end % self._slots
+        return np.concatenate((bits[newest:], bits[:newest])).view(np.bool_)
 
     def _store(self, bitmap: NDArray[np.uint8], row: int, chronological: NDArray[np.bool_]) -> None:
-        bitmap[row] = np.packbits(np.roll(chronological, self._end % self._slots))
+        oldest = self._slots - self._end % self._slots
+        bitmap[row] = np.packbits(np.concatenate((chronological[oldest:], chronological[:oldest])))

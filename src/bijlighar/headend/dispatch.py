@@ -3,48 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from traceback import format_exc  # unlike a log's own trace it never shows local variables, which hold keys
 
 import structlog
 
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.contacts import Contact, Outcome
-from bijlighar.cim.exchange import JobState, ReadJob, Unavailable
+from bijlighar.cim.exchange import JobState, LeaseLost, ReadJob, Unavailable
 from bijlighar.dlms.model import MeterModel
 from bijlighar.headend.alarms import Alarms
+from bijlighar.headend.associating import READER, counts
 from bijlighar.headend.clock import Clock
+from bijlighar.headend.counters import CounterBook
 from bijlighar.headend.decoding import Parcel
 from bijlighar.headend.delivery import Delivery
 from bijlighar.headend.fleet import Fleet
 from bijlighar.headend.jobs import JobDesk, OpenJob
 from bijlighar.headend.keys import KeysNotOpened, MeterKeys
 from bijlighar.headend.layouts import LayoutBook
+from bijlighar.headend.own_clock import OwnClock
+from bijlighar.headend.permits import Permits, Turns
 from bijlighar.headend.reading import Errand, Gathered, ProfileRead
 from bijlighar.headend.roster import Roster
 from bijlighar.headend.schedule import Priority, Task, Visit
 from bijlighar.headend.settling import Settling, Ticket
+from bijlighar.headend.tenure import Tenure
 from bijlighar.headend.visitor import NoSuchAssociation, Visited, Visitor
 
 _log = structlog.get_logger("headend")
 
-PLAN_AHEAD = 4
-"""Visits looked at for each that may begin: some belong to a group that is at its limit."""
+STOCK = 4_096
+"""Meters whose counters are reserved together: one transaction of some 30 ms, for 20 s of a city's visits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchSettings:
     """``most_sessions`` visits at once, ``most_sessions_a_group`` of one tower, gateway or pool.
 
+    ``group_kinds``   visits at once of some kinds of groups, by the first word of their names
     ``verify_serial`` asks every meter for its serial at every visit, ``ask_signal`` for its signal strength.
     """
 
     most_sessions: int = 200
     most_sessions_a_group: int = 50
+    group_kinds: Mapping[str, int] = field(default_factory=dict)
     verify_serial: bool = False
     ask_signal: bool = True
+
+    @property
+    def permits(self) -> Permits:
+        """How many visits at once a group bears."""
+        return Permits(visits=self.most_sessions_a_group, by_kind=self.group_kinds)
 
 
 class Dispatcher:
@@ -57,17 +69,28 @@ class Dispatcher:
         roster: Roster,
         jobs: JobDesk,
         visitor: Visitor,
+        counters: CounterBook,
+        tenure: Tenure,
+        own_clock: OwnClock,
         layouts: LayoutBook,
         delivery: Delivery,
         settling: Settling,
         alarms: Alarms,
         clock: Clock,
         settings: DispatchSettings,
+        in_ledger: Callable[..., Awaitable[None]],
     ) -> None:
         self._fleet = fleet
         self._roster = roster
         self._jobs = jobs
         self._visitor = visitor
+        self._counters = counters
+        self._tenure = tenure
+        self._own_clock = own_clock
+        self._in_ledger = in_ledger
+        self._permits = settings.permits
+        self._turns = Turns()
+        self._stocking: asyncio.Task[None] | None = None
         self._layouts = layouts
         self._delivery = delivery
         self._settling = settling
@@ -75,7 +98,7 @@ class Dispatcher:
         self._clock = clock
         self._settings = settings
         self._groups: Counter[str] = Counter()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], str] = {}
 
     @property
     def sessions(self) -> int:
@@ -83,25 +106,79 @@ class Dispatcher:
         return len(self._running)
 
     def begin_due(self) -> None:
-        """Begin what is due and may begin; people who wait go first."""
+        """Begin what is due and may begin: people who wait go first, yet not for ever before the schedule."""
         full = self._delivery.full
         self._alarms.set("queue-full", "readings wait for the store, no new visits begin" if full else None)
-        if full:
+        if full or not self._tenure.fresh or not self._room():
             return
-        while self._room() and (opened := self._jobs.take(self._may_begin)) is not None:
-            self._begin_job(opened)
-        if not self._room():
-            return
-        for visit in self._roster.due(self._clock.now(), limit=PLAN_AHEAD * self._room()):
-            if self._room() and self._groups[self._group(visit.meter_id)] < self._settings.most_sessions_a_group:
-                self._begin(visit, None)
+        due = deque(self._roster.due(self._clock.now(), self._room(), self._groups))
+        due_groups = {self._group(visit.meter_id) for visit in due}
+        short = False
+        while self._room():
+            opened = self._jobs.take(lambda job: self._may_begin(job, due_groups, due=bool(due)))
+            if opened is not None:
+                self._begin_job(opened)
+            elif due:
+                short |= not self._begin_visit(due.popleft())
+            else:
+                break
+        if short and self._stocking is None:
+            self._stocking = asyncio.create_task(self._stock())
+            self._stocking.add_done_callback(self._stocked)
+
+    def _begin_visit(self, visit: Visit) -> bool:
+        """False when it waits for counters."""
+        meter_id, group = visit.meter_id, self._group(visit.meter_id)
+        if self._roster.is_busy(meter_id) or not self._bears(group) or not self._tenure.may_begin(group):
+            return True
+        if self._counters.in_bulk and not self._has_counters(meter_id):
+            return False
+        self._turns.visit_began(group)
+        self._begin(visit, None)
+        return True
+
+    def _has_counters(self, meter_id: int) -> bool:
+        address = self._reader_address(meter_id)
+        return address is None or self._counters.ready(meter_id, address)
+
+    def _reader_address(self, meter_id: int) -> int | None:
+        """The client address whose counters a visit uses; None when it uses none."""
+        access = self._fleet.model(meter_id).associations.get(READER)
+        return access.client_address if access is not None and counts(access) else None
+
+    async def _stock(self) -> None:
+        """Counters for whoever is due and has none, thousands in one transaction."""
+        wanted = []
+        for meter_id in self._roster.due_meters(self._clock.now(), STOCK):
+            address = self._reader_address(meter_id)
+            if address is not None and not self._counters.ready(meter_id, address):
+                wanted.append((meter_id, address))
+        try:
+            await self._in_ledger(self._counters.stock, wanted)
+            self._alarms.set("counters", None)
+        except LeaseLost as lost:
+            _log.info("counters not reserved", cause=str(lost))
+        except Unavailable as error:
+            self._alarms.set("counters", f"no invocation counters: {error.reason}")
+
+    def _stocked(self, task: asyncio.Task[None]) -> None:
+        self._stocking = None
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            _log.error("counters not reserved by our own fault", fault=type(fault).__name__)
+
+    def cut_short(self, groups: Collection[str] | None = None) -> None:
+        """End visits of these groups, or all, at once: their lease is over. What they gathered is delivered."""
+        for task, group in list(self._running.items()):
+            if groups is None or group in groups:
+                task.cancel()
 
     async def end(self, grace_s: float) -> None:
         """Wait for visits under way, at most ``grace_s``, then cut them short; what they gathered is delivered."""
+        if self._stocking is not None:
+            self._stocking.cancel()
         if self._running:
             await asyncio.wait(self._running, timeout=grace_s)
-        for task in self._running:
-            task.cancel()
+        self.cut_short()
         if self._running:
             await asyncio.wait(self._running)
 
@@ -109,10 +186,20 @@ class Dispatcher:
         return max(0, self._settings.most_sessions - len(self._running))
 
     def _group(self, meter_id: int) -> str:
-        return self._fleet.meters[meter_id].group
+        return self._fleet.groups.get(meter_id, "")
 
-    def _may_begin(self, job: ReadJob) -> bool:
-        return not self._roster.is_busy(job.meter_id)
+    def _bears(self, group: str) -> bool:
+        most = self._permits.of(group)
+        return most is None or self._groups[group] < most
+
+    def _may_begin(self, job: ReadJob, due_groups: Collection[str], *, due: bool) -> bool:
+        meter_id = job.meter_id
+        if meter_id not in self._roster:
+            return True  # it fails at once
+        group = self._group(meter_id)
+        free = self._roster.holds(meter_id) and not self._roster.is_busy(meter_id) and self._bears(group)
+        turn = self._turns.is_jobs(group, due=due, due_in_group=group in due_groups)
+        return free and turn and self._tenure.may_begin(group)
 
     def _begin_job(self, opened: OpenJob) -> None:
         meter_id = opened.job.meter_id
@@ -128,6 +215,7 @@ class Dispatcher:
             due_s=self._clock.now(),
             attempt=opened.attempt,
         )
+        self._turns.job_began(self._group(meter_id))
         self._begin(visit, opened)
 
     def _begin(self, visit: Visit, opened: OpenJob | None) -> None:
@@ -140,14 +228,14 @@ class Dispatcher:
         except KeysNotOpened as error:
             self._cannot(visit, opened, str(error))
             return
-        group = errand.meter.group
+        group = self._group(visit.meter_id)
         self._groups[group] += 1
         task = asyncio.create_task(self._visit(visit, opened, errand, keys, started_s))
-        self._running.add(task)
+        self._running[task] = group
         task.add_done_callback(lambda ended: self._ended(ended, group))
 
     def _ended(self, task: asyncio.Task[None], group: str) -> None:
-        self._running.discard(task)
+        del self._running[task]
         self._groups[group] -= 1
         if not self._groups[group]:
             del self._groups[group]
@@ -168,11 +256,14 @@ class Dispatcher:
             self._alarms.set("counters", f"no invocation counters: {error.reason}")
             self._settling.give_back(visit, opened, error.reason)
             return
+        except LeaseLost:
+            self._settling.withdraw(visit, opened)
+            return
         except NoSuchAssociation as error:
             self._cannot(visit, opened, str(error))
             return
         except asyncio.CancelledError:
-            visited = _cut_short(gathered, Outcome.STOPPED, "stopped by the head-end")
+            visited = _cut_short(gathered, Outcome.STOPPED, self._why_stopped())
         except Exception as error:  # noqa: BLE001 (the outer edge of a visit: told with its meter, never lost)
             _log.error("visit failed by our own fault", meter_id=visit.meter_id, trace=format_exc())
             visited = _cut_short(gathered, Outcome.INCOMPLETE, f"fault of the head-end: {type(error).__name__}")
@@ -184,6 +275,9 @@ class Dispatcher:
             gathered=visited.gathered,
         )
         self._deliver(ticket, errand.model, visited)
+
+    def _why_stopped(self) -> str:
+        return "stopped by the head-end" if self._tenure.fresh else "the lease of its group was not renewed"
 
     def _errand(self, visit: Visit, opened: OpenJob | None) -> Errand:
         meter_id, now_s = visit.meter_id, self._clock.now()
@@ -205,6 +299,7 @@ class Dispatcher:
             want_nameplate=Task.NAMEPLATE in visit.tasks or asked_for,
             want_signal=self._settings.ask_signal,
             verify_serial=self._settings.verify_serial,
+            may_set_clock=self._own_clock.is_trusted,
             on_read=None if opened is None else self._on_read(opened),
         )
 
@@ -229,6 +324,7 @@ class Dispatcher:
 
     def _deliver(self, ticket: Ticket, model: MeterModel, visited: Visited) -> None:
         visit, gathered = ticket.visit, visited.gathered
+        self._own_clock.heard(visit.meter_id, gathered.clock_offset_ms)
         contact = Contact(
             meter_id=visit.meter_id,
             started_ms=int(ticket.started_s * 1000),

@@ -1,36 +1,45 @@
-"""The meters of this head-end: registry, sealed keys, models, firmware, what is held, and so what to order.
+"""The meters of the registry: sealed keys, models, firmware, what is held of them, and so what to order.
 
-``load`` and ``look_up`` ask the store and therefore block; everything else works on what is in memory. What was
-looked up in another thread counts only from ``apply`` on, so that nobody sees half of a change.
+``look_up`` and ``look_up_kept`` ask the store and therefore block; everything else works on what is in memory.
+What was looked up in another thread counts only from ``apply`` or ``take_in`` on, so that nobody sees half of a
+change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bijlighar.cim.channels import ProfileKind
-from bijlighar.cim.exchange import Nameplate, SealedKeys
+from bijlighar.cim.exchange import Nameplate, SealedKeys, lease_group
 from bijlighar.cim.network import Meter
 from bijlighar.cim.period import Period
 from bijlighar.cim.readings import ReadingBatch
 from bijlighar.dlms.model import MeterModel
-from bijlighar.headend.coverage import MOST_SLOTS_A_REQUEST, WINDOW_DAYS, Coverage, SlotKind
+from bijlighar.headend.coverage import MOST_SLOTS_A_REQUEST, Coverage
+from bijlighar.headend.kept import (
+    AHEAD_S,
+    OVERLAP_S,
+    KeptRows,
+    backlog,
+    last_done,
+    look_up_logs,
+    look_up_slots,
+    slot_kind,
+)
 from bijlighar.headend.keys import Keyring, KeysNotOpened, MeterKeys
 from bijlighar.headend.layouts import LayoutBook
-from bijlighar.headend.ports import HeldReadings, KeyBox, MeterBook, Nameplates
+from bijlighar.headend.ports import HeldReadings, KeyBox, MeterBook, Nameplates, Past
 from bijlighar.headend.reading import Order
 from bijlighar.headend.schedule import Task
 from bijlighar.headend.seen import SeenRows
 
 SCHEDULED_RANGES, BACKFILL_RANGES = 1, 4
 """Requests of at most ten days in a scheduled visit, and in one that also fills gaps (a whole window)."""
-OVERLAP_S = 7 * 86_400
-"""Logs are read again from this long before the newest row held at start: logs were not told apart there."""
-AHEAD_S = 86_400
-"""A log is asked up to a day ahead of our clock, so that a meter whose clock is ahead still answers fully."""
 
 TASKS: dict[ProfileKind, Task] = {
     ProfileKind.INSTANTANEOUS: Task.INSTANTANEOUS,
@@ -47,12 +56,13 @@ _DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetPorts:
-    """Where the fleet comes from."""
+    """Where the fleet comes from. ``past`` None: nobody knows when meters were last read."""
 
     meters: MeterBook
     keys: KeyBox
     held: HeldReadings
     nameplates: Nameplates
+    past: Past | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,18 +97,13 @@ class Fleet:
         self._sealed: dict[int, SealedKeys] = {}
         self._coverages: dict[tuple[ProfileKind, int], Coverage] = {}
         self.meters: dict[int, Meter] = {}
+        self.groups: dict[int, str] = {}
+        """What is leased when a meter is read: its communication group, or a part of those without one."""
+        self.group_sizes: Mapping[str, int] = {}
+        """Meters by group."""
         self.firmware: dict[int, str] = {}
         self.unreadable: dict[int, str] = {}
         self.version = -1
-
-    def load(self, now_s: float) -> None:
-        """Everything from the store. Raises Unavailable."""
-        self.apply(self.look_up())
-        for kind, days in ((ProfileKind.EVENT, WINDOW_DAYS), (ProfileKind.BILLING, 400)):
-            window = Period(start_s=int(now_s) - days * _DAY_S, end_s=int(now_s) + AHEAD_S)
-            self._seen.start_from(kind, *self._ports.held.held(kind, window), overlap_s=OVERLAP_S)
-        for kind in _SLOTTED:
-            self._hold_kept(kind, now_s)
 
     def look_up(self) -> Register:
         """Meters, keys and firmware as the store has them now. Raises Unavailable."""
@@ -125,8 +130,49 @@ class Fleet:
     def apply(self, register: Register) -> None:
         """From now on these are the meters."""
         self.meters, self._sealed, self.unreadable = register.meters, register.sealed, register.unreadable
+        self.groups = {meter_id: lease_group(meter.group, meter_id) for meter_id, meter in self.meters.items()}
+        self.group_sizes = Counter(self.groups.values())
         self.firmware = {**register.firmware, **self.firmware}
         self.version = register.version
+
+    def look_up_kept(self, meter_ids: NDArray[np.int64], now_s: float) -> KeptRows:
+        """What the store holds of these meters, and when each task was last done. Raises Unavailable."""
+        by_period: dict[tuple[ProfileKind, int], list[int]] = {}
+        meters = [meter_id for meter_id in meter_ids.tolist() if meter_id in self.meters]
+        for kind in _SLOTTED:
+            for meter_id in meters:
+                by_period.setdefault((kind, self._period_s(meter_id, kind)), []).append(meter_id)
+        wanted = np.array(meters, np.int64)
+        held, past = self._ports.held, self._ports.past
+        whole = len(meters) == len(self.meters)
+        slots = [
+            look_up_slots(held, past, kind, period_s, np.array(ids, np.int32), now_s, whole=whole)
+            for (kind, period_s), ids in by_period.items()
+        ]
+        last_s = last_done(past, wanted, now_s)
+        return KeptRows(
+            meter_ids=wanted,
+            slots=slots,
+            logs=look_up_logs(held, wanted, now_s, whole=whole),
+            last_s=last_s,
+            backlog=backlog(slots, wanted, last_s, now_s),
+        )
+
+    def take_in(self, kept: KeptRows, now_s: float) -> None:
+        """From now on this counts as held, with what landed meanwhile."""
+        for kind, fresh in kept.slots:
+            coverage = self._coverages.setdefault((kind, fresh.kind.period_s), fresh)
+            if coverage is not fresh:
+                coverage.merge(fresh, now_s)
+        for kind, meter_id, start_s in kept.logs:
+            self._seen.start_from(kind, meter_id, start_s, overlap_s=OVERLAP_S)
+
+    def turned_back(self, now_s: float) -> bool:
+        """The utility's clock was set back; True when what is held must be looked up again."""
+        ahead = [coverage for coverage in self._coverages.values() if coverage.is_ahead(now_s)]
+        for coverage in ahead:
+            coverage.restart(now_s)
+        return bool(ahead)
 
     def model(self, meter_id: int) -> MeterModel:
         """The model of a readable meter."""
@@ -218,15 +264,6 @@ class Fleet:
             if version is not None:
                 self._layouts.load(model, version, list(self._models[model].profiles))
 
-    def _hold_kept(self, kind: ProfileKind, now_s: float) -> None:
-        window = Period(start_s=int(now_s) - (WINDOW_DAYS + 1) * _DAY_S, end_s=int(now_s) + AHEAD_S)
-        meter_id, start_s = self._ports.held.held(kind, window)
-        for meter in self.meters:
-            self._coverage(kind, meter, now_s)
-        for (of_kind, _), coverage in self._coverages.items():
-            if of_kind is kind:
-                coverage.hold(meter_id, start_s)
-
     def _period_s(self, meter_id: int, kind: ProfileKind) -> int:
         profile, meter = _SLOTTED[kind], self.meters[meter_id]
         layout = self._layouts.find(meter.model, self.firmware.get(meter_id, ""), profile)
@@ -239,10 +276,10 @@ class Fleet:
         period_s = self._period_s(meter_id, kind)
         coverage = self._coverages.get((kind, period_s))
         if coverage is None:
-            slots = SlotKind(period_s=period_s, blocks=kind is ProfileKind.BLOCK_LOAD)
-            ids = [one for one in self.meters if self._period_s(one, kind) == period_s]
-            coverage = self._coverages[kind, period_s] = Coverage(np.array(ids, np.int32), slots, now_s)
-        coverage.add_meter(meter_id)
+            slots = slot_kind(kind, period_s)
+            coverage = self._coverages[kind, period_s] = Coverage(np.array([meter_id], np.int32), slots, now_s)
+        elif meter_id not in coverage:
+            coverage.add_meters(np.array([meter_id], np.int32))
         coverage.advance(now_s)
         return coverage
 

@@ -1,7 +1,7 @@
 """On-demand reads: claimed from the store, tried a few times, reported as they go.
 
-A lease is kept in wall-clock milliseconds, because it says how long a process may be silent, not what time it is
-in the town.
+Among several head-ends a job belongs to the life that claimed it, for as long as that life holds the lease of the
+meter's group. Alone, it belongs to the process for a while of the wall's clock, which each report prolongs.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 from bijlighar.cim.exchange import JobState, ReadJob, Unavailable
-from bijlighar.headend.ports import ReadJobs
+from bijlighar.headend.ports import LeasedJobs, ReadJobs
 
 CLAIM_LIMIT = 50
 """Jobs taken at once; more wait in the store, where another head-end may take them."""
@@ -27,9 +28,13 @@ RETRY_S = 1.0
 
 @dataclass(slots=True)
 class OpenJob:
-    """A claimed job. ``attempt`` from 1; ``not_before`` monotonic seconds; chunks count ranges read and landed."""
+    """A claimed job. ``attempt`` from 1; ``not_before`` monotonic seconds; chunks count ranges read and landed.
+
+    ``life`` that claimed it
+    """
 
     job: ReadJob
+    life: str | None = None
     attempt: int = 1
     not_before: float = 0.0
     chunks: int = 1
@@ -44,7 +49,10 @@ class OpenJob:
 
 
 class JobDesk:
-    """Claims and reports. All methods run on the event loop; the store is asked through ``in_ledger``."""
+    """Claims and reports. All methods run on the event loop; the store is asked through ``in_ledger``.
+
+    ``life`` of this head-end among several, None when it is alone (then ``jobs`` need know nothing of lives).
+    """
 
     def __init__(
         self,
@@ -53,8 +61,10 @@ class JobDesk:
         owner: str,
         in_ledger: Callable[..., Awaitable[object]],
         publish: Callable[[str, object], None],
+        life: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._jobs = jobs
+        self._life = life
         self._owner = owner
         self._in_ledger = in_ledger
         self._publish = publish
@@ -67,9 +77,27 @@ class JobDesk:
         """Take jobs, when there is room for more. Raises Unavailable."""
         room = CLAIM_LIMIT - len(self.waiting)
         if room > 0:
-            claimed = await self._in_ledger(self._jobs.claim, self._owner, room, _wall_ms())
+            act, named = self._jobs.claim, self._named()
+            claimed = await self._in_ledger(lambda: act(self._owner, room, _wall_ms(), **named))
             assert isinstance(claimed, list)
-            self.waiting += [OpenJob(job=job) for job in claimed]
+            self.waiting += [OpenJob(job=job, life=named.get("life")) for job in claimed]
+
+    def abandon(self) -> None:
+        """Our life was ended: what waits here waits in the store again, and runs out here."""
+        self.waiting.clear()
+
+    async def give_back(self, keeps: Callable[[ReadJob], bool]) -> None:
+        """Waiting jobs that this head-end is not to keep go back to the store. Raises Unavailable."""
+        life = self._life()
+        given = [opened for opened in self.waiting if not keeps(opened.job)]
+        if not given or life is None:
+            return
+        names = [opened.job.job_id for opened in given]
+        for name in names:
+            self._unsent.pop(name, None)
+            self._reported.pop(name, None)
+        await self._in_ledger(cast("LeasedJobs", self._jobs).give_back, life, names)
+        self.waiting = [opened for opened in self.waiting if opened not in given]
 
     def take(self, may_begin: Callable[[ReadJob], bool]) -> OpenJob | None:
         """The oldest job that may begin now."""
@@ -91,6 +119,8 @@ class JobDesk:
     def again(self, opened: OpenJob, wait_s: float, why: str) -> None:
         """Try once more after ``wait_s`` of the wall."""
         self.running.pop(opened.job.job_id, None)
+        if opened.life != self._life():
+            return
         opened.attempt += 1
         opened.not_before = time.monotonic() + wait_s
         opened.chunks_landed = opened.rows = 0
@@ -137,7 +167,12 @@ class JobDesk:
             progress=job.progress,
             detail=job.detail,
             now_ms=_wall_ms(),
+            **self._named(),
         )
+
+    def _named(self) -> dict[str, Any]:
+        life = self._life()
+        return {} if life is None else {"life": life}
 
     def _tell(self, opened: OpenJob, state: JobState, detail: str, progress: float | None = None) -> None:
         opened.job = replace(

@@ -6,7 +6,7 @@ head-end then keeps what it holds, waits and tries again: nothing is acknowledge
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.contacts import Contact
 from bijlighar.cim.exchange import (
+    Board,
+    CounterWish,
     JobState,
+    Member,
     Nameplate,
     PushWindow,
     ReadJob,
@@ -55,6 +58,43 @@ class HeldReadings(Protocol):
 
     def held(self, kind: ProfileKind, period: Period) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """``(meter_id[row], start_s[row])`` of every kept row of ``kind`` that starts in ``period``."""
+
+
+class Past(Protocol):
+    """What was done before this process began, in parts that need not be held in memory together."""
+
+    def held_parts(
+        self, kind: ProfileKind, period: Period, meter_ids: NDArray[np.int32] | None = None
+    ) -> Iterable[tuple[NDArray[np.int32], NDArray[np.int64]]]:
+        """As ``HeldReadings.held``, of the named meters or all, part by part; a row may be told more than once."""
+
+    def last_successes(self, since_s: int) -> Iterable[tuple[str, NDArray[np.int64], NDArray[np.float64]]]:
+        """``(purpose, meter_id[row], started_s[row])``: the newest successful contact of a meter for a purpose.
+
+        Of those that started at ``since_s`` or later; purposes as in ``cim.contacts.Contact``.
+        """
+
+
+class Leases(Protocol):
+    """Which head-end reads which communication group (docs/decisions/0008-leases.md)."""
+
+    def join(self, owner: str) -> str:
+        """Begin a life under the name ``owner`` and return it."""
+
+    def renew(self, life: str, released: Sequence[str] = ()) -> Board:
+        """Count the beat up, give groups back, and return how all stands. Raises Deposed."""
+
+    def take(self, life: str, ended: Sequence[Member], wanted: Mapping[str, int]) -> Board:
+        """End lives whose beat is as seen, take free groups whose epoch is as seen. Raises Deposed."""
+
+    def leave(self, life: str) -> None:
+        """Give all back."""
+
+    def reserve(self, life: str, wishes: Sequence[CounterWish], count: int) -> dict[tuple[int, int], int]:
+        """``count`` fresh counters for each wish: (meter, client) → the first; durable on return.
+
+        What is used up is left out. Raises LeaseLost, then for none.
+        """
 
 
 class Counters(Protocol):
@@ -114,6 +154,29 @@ class ReadJobs(Protocol):
         self, job_id: str, *, state: JobState, rows: int, progress: float, detail: str, now_ms: int
     ) -> None:
         """Keep how a job stands. ``progress`` runs from 0 to 1."""
+
+
+class LeasedJobs(Protocol):
+    """The same queue where leases say whose meter it is."""
+
+    def claim(self, owner: str, limit: int, now_ms: int, *, life: str | None = None) -> list[ReadJob]:
+        """Take waiting jobs of meters whose group ``life`` holds."""
+
+    def report(
+        self,
+        job_id: str,
+        *,
+        state: JobState,
+        rows: int,
+        progress: float,
+        detail: str,
+        now_ms: int,
+        life: str | None = None,
+    ) -> None:
+        """Keep how a job stands, unless ``life`` has it no more."""
+
+    def give_back(self, life: str, job_ids: Sequence[str]) -> None:
+        """These jobs wait again, as if never claimed."""
 
 
 class Pushes(Protocol):

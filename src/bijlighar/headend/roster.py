@@ -68,7 +68,7 @@ class Roster:
         self._rows = {meter_id: row for row, meter_id in enumerate(meter_ids)}
 
     def wanted(self, groups: Collection[str], renewed: Collection[str] = ()) -> NDArray[np.int64]:
-        """From now on only meters of ``groups`` may be held; int64[meter]: those that are not yet, and not awaited.
+        """From now on only meters of ``groups`` may be held; int64[meter]: those neither held nor awaited.
 
         ``renewed`` groups were another's meanwhile: nothing that was known of their meters counts any more.
         """
@@ -101,6 +101,11 @@ class Roster:
     def held(self) -> int:
         """How many meters are held."""
         return int(np.count_nonzero(self._state.held))
+
+    def held_meters(self) -> NDArray[np.int64]:
+        """int64[meter]: who is held."""
+        meters: NDArray[np.int64] = self._state.meter_id[self._state.held]
+        return meters
 
     def holds(self, meter_id: int) -> bool:
         """Whether the meter is held."""

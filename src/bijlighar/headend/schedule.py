@@ -313,7 +313,7 @@ def resume(
 
 
 def turned_back(state: ScheduleState, now_s: float, settings: ScheduleSettings) -> None:
-    """The utility's clock was set back: nothing falls due later than it would for a meter that was read just now."""
+    """The utility's clock was set back: nothing falls due later than for a meter that was read just now."""
     for task, cadence in settings.cadences.items():
         shift_s = cadence.delay_s + state.phase * cadence.spread_s - CIVIL_OFFSET_S
         next_s = ((now_s - shift_s) // cadence.period_s + 1) * cadence.period_s + shift_s

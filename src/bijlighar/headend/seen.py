@@ -17,7 +17,8 @@ BILLING_LOG = -1
 """Billing rows are one log beside the numbered event logs."""
 MOST_APART = 1_024
 """Rows kept apart that are remembered of one meter: all its logs and billing periods, twice."""
-_LOGS = {ProfileKind.BILLING: (BILLING_LOG,), ProfileKind.EVENT: tuple(range(7))}
+_LOGS = {ProfileKind.BILLING: [BILLING_LOG], ProfileKind.EVENT: list(range(7))}
+_NEVER_S = np.iinfo(np.int64).min
 
 
 class SeenRows:
@@ -28,13 +29,16 @@ class SeenRows:
     """
 
     def __init__(self) -> None:
+        self._floor_s = np.full((0, 8), _NEVER_S)
+        """int64[meter_id, log], the billing log last: what was landed before this process counts up to here."""
         self._newest_s: dict[tuple[int, int], int] = {}
         self._codes: dict[tuple[int, int], set[int]] = {}
         self._apart: dict[int, set[tuple[int, int, int]]] = {}
 
     def since_s(self, meter_id: int, log: int) -> int | None:
         """From when on the log is worth reading; None: from its beginning."""
-        return self._newest_s.get((meter_id, log))
+        newest_s, floor_s = self._newest_s.get((meter_id, log), _NEVER_S), self._floor(meter_id, log)
+        return max(newest_s, floor_s) if max(newest_s, floor_s) > _NEVER_S else None
 
     def fresh(self, readings: ReadingBatch) -> NDArray[np.bool_]:
         """bool[row]: True where the row was not landed yet."""
@@ -66,12 +70,23 @@ class SeenRows:
         self, kind: ProfileKind, meter_id: NDArray[np.int32], start_s: NDArray[np.int64], overlap_s: int
     ) -> None:
         """What the store holds, logs not told apart: each counts as seen until ``overlap_s`` before the newest."""
-        order = np.lexsort((start_s, meter_id))
-        for meter, newest_s in zip(meter_id[order].tolist(), start_s[order].tolist(), strict=True):
-            for log in _LOGS[kind]:
-                self._newest_s[meter, log], self._codes[meter, log] = newest_s - overlap_s, set()
+        if len(meter_id) == 0:
+            return
+        beyond = int(meter_id.max()) + 1 - len(self._floor_s)
+        if beyond > 0:
+            self._floor_s = np.concatenate([self._floor_s, np.full((beyond, 8), _NEVER_S)])
+        newest_s = np.full(len(self._floor_s), _NEVER_S)
+        np.maximum.at(newest_s, meter_id, start_s)
+        told = np.flatnonzero(newest_s > _NEVER_S)
+        for log in _LOGS[kind]:
+            self._floor_s[told, log] = np.maximum(self._floor_s[told, log], newest_s[told] - overlap_s)
+
+    def _floor(self, meter_id: int, log: int) -> int:
+        return int(self._floor_s[meter_id, log]) if meter_id < len(self._floor_s) else _NEVER_S
 
     def _is_fresh(self, meter_id: int, log: int, start_s: int, code: int) -> bool:
+        if start_s < self._floor(meter_id, log):
+            return False
         newest_s = self._newest_s.get((meter_id, log))
         if newest_s is None or start_s > newest_s:
             return True

@@ -1,8 +1,8 @@
 """The head-end: reads its meters by schedule and on demand, and hands every reading to the store.
 
-One event loop visits meters; one thread lands what they said; one thread (the ledger) asks the store for
-counters, jobs and the registry. ``run`` returns after ``stop``; what was acknowledged is durable, what was not is
-read again.
+One event loop visits meters; one thread lands what they said. Three more ask the store, so that a long question
+holds up no short one: the ledger (counters, jobs), the tenure (leases), the library (the registry, what is held).
+``run`` returns after ``stop``; what was acknowledged is durable, what was not is read again.
 """
 
 from __future__ import annotations
@@ -10,100 +10,43 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-import numpy as np
 import structlog
 
 from bijlighar.cim.exchange import Unavailable
 from bijlighar.dlms.model import MeterModel
 from bijlighar.dlms.models import load_model
 from bijlighar.headend.alarms import Alarm, Alarms
-from bijlighar.headend.clock import Clock
+from bijlighar.headend.clock import Clock, SystemClock
 from bijlighar.headend.counters import CounterBook
-from bijlighar.headend.delivery import Delivery, DeliverySettings, Landed
-from bijlighar.headend.dispatch import Dispatcher, DispatchSettings
+from bijlighar.headend.delivery import Delivery, Landed
+from bijlighar.headend.dispatch import Dispatcher
 from bijlighar.headend.fleet import Fleet, FleetPorts
+from bijlighar.headend.holding import Fence, Holding
 from bijlighar.headend.jobs import JobDesk
 from bijlighar.headend.keys import Keyring
 from bijlighar.headend.layouts import LayoutBook
 from bijlighar.headend.metrics import Metrics
-from bijlighar.headend.ports import (
-    Counters,
-    HeldReadings,
-    KeyBox,
-    Landing,
-    Layouts,
-    MeterBook,
-    Nameplates,
-    Pushes,
-    ReadJobs,
-)
-from bijlighar.headend.push import PushDesk, PushSettings
+from bijlighar.headend.own_clock import OwnClock
+from bijlighar.headend.ports import Pushes
+from bijlighar.headend.push import PushDesk
 from bijlighar.headend.roster import Roster
-from bijlighar.headend.schedule import ScheduleSettings, Task
 from bijlighar.headend.seen import SeenRows
-from bijlighar.headend.settling import Settling, SettlingSettings
-from bijlighar.headend.visitor import Visitor, VisitSettings
+from bijlighar.headend.settling import Settling
+from bijlighar.headend.tenure import Tenure
+from bijlighar.headend.terms import HeadEndSettings, Heartbeat, Ports
+from bijlighar.headend.visitor import Visitor
+
+__all__ = ["HeadEnd", "HeadEndSettings", "Heartbeat", "Ports"]
 
 _log = structlog.get_logger("headend")
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """Everything that the head-end needs from outside. ``pushes`` None: meters that push are not heard."""
-
-    landing: Landing
-    held: HeldReadings
-    counters: Counters
-    keys: KeyBox
-    meters: MeterBook
-    layouts: Layouts
-    nameplates: Nameplates
-    jobs: ReadJobs
-    pushes: Pushes | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeadEndSettings:
-    """How one head-end process works. Seconds here are wall-clock.
-
-    ``owner``   this process's name, unique among head-ends
-    ``push``    where meters push to; None: nowhere
-    ``grace_s`` how long visits under way may go on after ``stop``; ``landing_grace_s`` the landing after them
-    """
-
-    owner: str = "headend-1"
-    visits: VisitSettings = field(default_factory=VisitSettings)
-    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
-    delivery: DeliverySettings = field(default_factory=DeliverySettings)
-    dispatch: DispatchSettings = field(default_factory=DispatchSettings)
-    settling: SettlingSettings = field(default_factory=SettlingSettings)
-    push: PushSettings | None = None
-    tick_s: float = 0.1
-    job_poll_s: float = 0.5
-    registry_poll_s: float = 5.0
-    refusal_poll_s: float = 0.5
-    heartbeat_s: float = 1.0
-    grace_s: float = 2.0
-    landing_grace_s: float = 3.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heartbeat:
-    """Published every second. ``lag_s``: how far behind its schedule, by the utility's clock."""
-
-    owner: str
-    now_s: float
-    lag_s: float
-    sessions: int
-    queue_octets: int
-    meters: int
-    alarms: tuple[Alarm, ...]
+TURNED_BACK_S = 1.0
+"""A clock that is slewed never goes back; one that was set does, and by more than this it matters to the plan."""
 
 
 class HeadEnd:
@@ -127,24 +70,50 @@ class HeadEnd:
         self._publish = publish
         self.metrics = Metrics()
         self._alarms = Alarms(self.metrics, clock.now)
-        self._ledger = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._own_clock = OwnClock(self._alarms, doubt_s=settings.visits.clock.set_s / 2)
+        self._ledger, self._leases, self._library = (
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix=name) for name in ("ledger", "leases", "library")
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self._kept: set[asyncio.Task[None]] = set()
-        self._counters = CounterBook(ports.counters)
+        self._last_now_s = float("-inf")
         self._roster = Roster(settings.schedule)
         self._meters = ports.meters
         seen = SeenRows()
         layouts = LayoutBook(ports.layouts)
         self._fleet = Fleet(
-            FleetPorts(meters=ports.meters, keys=ports.keys, held=ports.held, nameplates=ports.nameplates),
+            FleetPorts(
+                meters=ports.meters,
+                keys=ports.keys,
+                held=ports.held,
+                nameplates=ports.nameplates,
+                past=ports.past,
+            ),
             keyring=keyring,
             layouts=layouts,
             seen=seen,
             load_model=load_model,
         )
-        self._jobs = JobDesk(ports.jobs, owner=settings.owner, in_ledger=self._in_ledger, publish=publish)
+        self._tenure = Tenure(
+            ports.leases,
+            owner=settings.owner,
+            settings=settings.tenure,
+            in_thread=self._in(self._leases),
+            steady=self._steady,
+            meters=lambda: self._fleet.group_sizes,
+            idle=self._roster.idle,
+        )
+        fence = None if ports.leases is None else Fence(self._fleet, self._tenure)
+        self._counters = CounterBook(ports.counters, leases=ports.leases, fence=fence)
+        self._jobs = JobDesk(
+            ports.jobs,
+            owner=settings.owner,
+            in_ledger=self._in_ledger,
+            publish=publish,
+            life=lambda: self._tenure.life,
+        )
         self._settling = Settling(
             fleet=self._fleet,
             roster=self._roster,
@@ -170,14 +139,29 @@ class HeadEnd:
             roster=self._roster,
             jobs=self._jobs,
             visitor=Visitor(counters=self._counters, clock=clock, settings=settings.visits, ledger=self._ledger),
+            counters=self._counters,
+            tenure=self._tenure,
+            own_clock=self._own_clock,
             layouts=layouts,
             delivery=self._delivery,
             settling=self._settling,
             alarms=self._alarms,
             clock=clock,
             settings=settings.dispatch,
+            in_ledger=self._in_ledger,
         )
-
+        self._holding = Holding(
+            tenure=self._tenure,
+            fleet=self._fleet,
+            roster=self._roster,
+            jobs=self._jobs,
+            alarms=self._alarms,
+            clock=clock,
+            permits=settings.dispatch.permits,
+            in_library=self._in(self._library),
+            steady=self._steady,
+            cut_short=self._dispatcher.cut_short,
+        )
         self.push = self._push_desk(ports.pushes, layouts)
 
     def _push_desk(self, store: Pushes | None, layouts: LayoutBook) -> PushDesk | None:
@@ -203,12 +187,13 @@ class HeadEnd:
         """
         self._loop = asyncio.get_running_loop()
         try:
-            await self._in_ledger(self._fleet.load, self._clock.now())
+            self._fleet.apply(await self._in(self._library)(self._fleet.look_up))
             if self.push is not None:
                 await self._in_ledger(self.push.load)
             self._fleet_changed()
+            await self._holding.begin()
             self._delivery.start()
-            _log.info("head-end started", owner=self._settings.owner, meters=len(self._fleet.meters))
+            _log.info("head-end started", owner=self._settings.owner, meters=self._roster.held)
             try:
                 if self.push is not None:
                     await self.push.open()
@@ -216,7 +201,8 @@ class HeadEnd:
             finally:
                 await self._wind_up()
         finally:
-            self._ledger.shutdown(wait=False)
+            for executor in (self._ledger, self._leases, self._library):
+                executor.shutdown(wait=False)
             self._ended.set()
 
     async def stop(self) -> None:
@@ -233,6 +219,7 @@ class HeadEnd:
         every = self._settings
         async with asyncio.TaskGroup() as group:
             group.create_task(self._every(every.tick_s, self._tick))
+            group.create_task(self._every(every.tenure.renew_s, self._holding.round))
             group.create_task(self._every(every.job_poll_s, self._poll_jobs))
             group.create_task(self._every(every.registry_poll_s, self._poll_registry))
             group.create_task(self._every(every.heartbeat_s, self._beat))
@@ -249,6 +236,16 @@ class HeadEnd:
                 continue
 
     async def _tick(self) -> None:
+        now_s = self._clock.now()
+        if isinstance(self._clock, SystemClock):
+            self._own_clock.look(now_s, self._steady(), self._roster.held)
+        if now_s < self._last_now_s - TURNED_BACK_S:
+            _log.warning("the clock was set back", by_s=round(self._last_now_s - now_s, 1))
+            self._roster.turned_back(now_s)
+            self._holding.look_again()
+        self._last_now_s = now_s
+        if self._tenure.lapsed:
+            self._dispatcher.cut_short()
         self._dispatcher.begin_due()
 
     async def _poll_jobs(self) -> None:
@@ -262,8 +259,10 @@ class HeadEnd:
     async def _poll_registry(self) -> None:
         try:
             if await self._in_ledger(self._meters.version) != self._fleet.version:
-                self._fleet.apply(await self._in_ledger(self._fleet.look_up))
+                self._fleet.apply(await self._in(self._library)(self._fleet.look_up))
                 self._fleet_changed()
+                self._holding.registry_changed()
+                self._holding.follow()
             self._alarms.set("registry", None)
         except Unavailable as error:
             self._alarms.set("registry", f"the registry cannot be read: {error.reason}")
@@ -293,8 +292,10 @@ class HeadEnd:
             lag_s=self._roster.lag_s(now_s),
             sessions=self._dispatcher.sessions,
             queue_octets=self._delivery.octets,
-            meters=len(self._fleet.meters),
+            meters=self._roster.held,
             alarms=self._alarms.standing,
+            groups=len(self._tenure.epochs),
+            groups_unheld=self._tenure.unheld,
         )
         self.metrics.lag.set(beat.lag_s)
         self.metrics.sessions.set(beat.sessions)
@@ -303,9 +304,6 @@ class HeadEnd:
         self._publish("heartbeat", beat)
 
     def _fleet_changed(self) -> None:
-        self._roster.change(dict.fromkeys(self._fleet.meters, ""), self._clock.now())
-        fresh = self._roster.wanted({""})
-        self._roster.hold(fresh, np.full((len(Task), len(fresh)), -np.inf), self._clock.now())
         if self.push is not None:
             self.push.fleet_changed()
         count = len(self._fleet.unreadable)
@@ -328,6 +326,7 @@ class HeadEnd:
             await asyncio.wait(self._kept, timeout=self._settings.landing_grace_s)
         await self._tell_pushes()
         await self._jobs.send()
+        await self._tenure.leave()
         _log.info("head-end stopped", owner=self._settings.owner)
 
     def _later(self, what: str, act: Callable[[], None]) -> None:
@@ -345,6 +344,18 @@ class HeadEnd:
     async def _in_ledger(self, act: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._ledger, lambda: act(*arguments, **named))
+
+    @staticmethod
+    def _in(executor: ThreadPoolExecutor) -> Callable[..., Awaitable[Any]]:
+        async def run(act: Callable[..., object], *arguments: object) -> object:
+            return await asyncio.get_running_loop().run_in_executor(executor, act, *arguments)
+
+        return run
+
+    def _steady(self) -> float:
+        """Seconds of the loop's clock, which no setting of any clock moves."""
+        assert self._loop is not None
+        return self._loop.time()
 
     def _on_loop(self, act: Callable[[T], None]) -> Callable[[T], None]:
         """``act`` for another thread to call."""

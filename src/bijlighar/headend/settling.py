@@ -128,6 +128,12 @@ class Settling:
         if opened is not None:
             self._retry_job(opened, why)
 
+    def withdraw(self, visit: Visit, opened: OpenJob | None) -> None:
+        """The visit was not made, and nobody is at fault: its meter is another head-end's."""
+        self._roster.release(visit.meter_id)
+        if opened is not None:
+            self._jobs.again(opened, 0.0, "the meter goes to another head-end")
+
     def _settle(
         self, ticket: Ticket, result: ParcelResult, contact: Contact, *, stored: bool, now_s: float
     ) -> None:
@@ -140,7 +146,9 @@ class Settling:
         if ticket.opened is not None:
             self._settle_job(ticket.opened, contact)
             return
-        if contact.outcome in _GOOD and ticket.gathered.whole:
+        if contact.outcome is Outcome.STOPPED:
+            pass  # says nothing of the meter: its tasks stay due
+        elif contact.outcome in _GOOD and ticket.gathered.whole:
             self._roster.succeeded(visit.meter_id, visit.tasks, ticket.started_s)
             self._ask_for_older(ticket, now_s)
         else:
@@ -217,6 +225,8 @@ class Settling:
         nothing = opened.chunks > 0 and opened.chunks_landed == 0
         if contact.outcome is Outcome.OK or (contact.outcome is Outcome.INCOMPLETE and not nothing):
             self._jobs.end(opened, JobState.DONE, contact.detail)
+        elif contact.outcome is Outcome.STOPPED:
+            self._jobs.again(opened, 0.0, contact.detail)
         elif contact.outcome in _HOPELESS:
             self._jobs.end(opened, JobState.FAILED, f"{contact.outcome}: {contact.detail}")
         else:

@@ -1,7 +1,7 @@
 """One visit to one meter: counters, associations, the reading script, and the clock set when it is too far off.
 
 A visit always ends in a ``Visited``. What it raises is never the meter's fault: ``Unavailable`` when the store
-cannot reserve counters, or an error of our own code.
+cannot reserve counters, ``LeaseLost`` when the meter has become another head-end's, or an error of our own code.
 """
 
 from __future__ import annotations
@@ -143,7 +143,8 @@ class Visitor:
             if told.value is None:
                 script.close()
                 return _without_value(told)
-            reserved = await self._in_ledger(self._counters.take_above, *named, told.value)
+            above = self._counters.above(reserved, told.value)
+            reserved = above or await self._in_ledger(self._counters.take_above, *named, told.value)
         end = await self._over_tcp(errand, self._association(errand, keys, role, reserved), script)
         self._counters.put_back(*named, reserved, end.next_counter)
         if end.opened:

@@ -71,6 +71,8 @@ def ports_of(records: Records) -> Ports:
         nameplates=records.nameplates,
         jobs=records.jobs,
         pushes=records.pushes,
+        leases=records.leases,
+        past=records.past,
     )
 
 

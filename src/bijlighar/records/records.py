@@ -35,6 +35,7 @@ from bijlighar.records.leases import Leases
 from bijlighar.records.manifest import Manifest
 from bijlighar.records.move import refuse_moved
 from bijlighar.records.nameplates import Nameplates
+from bijlighar.records.past import Past
 from bijlighar.records.people import People
 from bijlighar.records.pieces import Pieces
 from bijlighar.records.push_windows import PushRecords
@@ -95,6 +96,7 @@ class Records:
         self.landing = Landing(manifest, segment_files, self._owner, now=now, zone=zone)
         self.readings = Readings(manifest, reader, examine=self._recovery.examine, now=now, zone=zone)
         self.pieces = Pieces(manifest, reader, self._recovery.examine)
+        self.past = Past(manifest, reader, examine=self._recovery.examine)
         self.compaction = Compaction(
             self._database, manifest, reader, self.landing, root=root, examine=self._recovery.examine, wall=wall
         )
