@@ -25,7 +25,8 @@ test-all: ## the tests that `make test` leaves out, a minute of fuzzing among th
 	@$(SETUP) develop pages postgresql interop fuzz debian-chromium debian-postgresql
 	@status=0; \
 	$(BIN)/pytest -m browser $(ARGS) || status=1; \
-	$(BIN)/python -m scripts.with_postgresql $(BIN)/pytest -m "interop or postgresql" $(ARGS) || status=1; \
+	$(BIN)/pytest -m interop $(ARGS) || status=1; \
+	$(BIN)/python -m scripts.with_postgresql $(BIN)/pytest -n 2 --dist worksteal -m "postgresql" $(ARGS) || status=1; \
 	$(BIN)/pytest -n 2 tests/fuzz -m fuzz $(ARGS) || status=1; \
 	exit $$status # several runs: the browser's driver keeps an event loop that other tests must not meet
 
@@ -35,7 +36,7 @@ test-browser: ## the pages in Debian's Chromium
 
 test-postgresql: ## the records on a PostgreSQL server of their own
 	@$(SETUP) develop postgresql debian-postgresql
-	@$(BIN)/python -m scripts.with_postgresql $(BIN)/pytest -m postgresql $(ARGS)
+	@$(BIN)/python -m scripts.with_postgresql $(BIN)/pytest -n 2 --dist worksteal -m postgresql $(ARGS)
 
 test-interop: ## our head-end and our meters against external DLMS peers, each in its own process
 	@$(SETUP) develop interop
