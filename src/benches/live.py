@@ -1,7 +1,7 @@
 """``live``: the control room of 300,000 meters.
 
 How long it takes to start and what it needs, how quickly it applies what head-ends tell, and how quickly it lists,
-sorts, filters, searches and judges.
+sorts, filters, searches and judges. Times are CPU times of the control room's process.
 """
 
 from __future__ import annotations

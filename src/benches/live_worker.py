@@ -1,5 +1,7 @@
 """The control room of a city in a process of its own, so that what it needs is told apart from who made the city.
 
+Seconds are CPU seconds of that process, so that a busy machine does not change them.
+
 ``python -m benches.live_worker FOLDER`` prints one JSON object.
 """
 
@@ -25,7 +27,6 @@ from bijlighar.cim.readings import ReadingBatch
 from bijlighar.controlroom.meter_list import MeterQuery, list_meters
 from bijlighar.controlroom.room import ControlRoom, open_room
 from bijlighar.controlroom.settings import Settings
-from bijlighar.operations.service_levels.keeping import ServiceLevelBoard
 from bijlighar.records import Records
 
 ROUNDS = 12
@@ -65,10 +66,10 @@ class _Clock:
 
 def main(folder: Path) -> dict[str, Any]:
     """Start, measure, tell."""
-    began_s = time.perf_counter()
+    began_s = time.process_time()
     with Records(None, folder, now=_Clock().now) as records:
         room = open_room(Settings(data_dir=str(folder)), records, _Clock())
-        started_s = time.perf_counter() - began_s
+        started_s = time.process_time() - began_s
         figures: dict[str, Any] = {
             "meters": len(room.index),
             "start_s": round(started_s, 2),
@@ -77,7 +78,7 @@ def main(folder: Path) -> dict[str, Any]:
         }
         figures |= _applying(room)
         figures |= _asking(room, "list", LISTS) | _asking(room, "search", SEARCHES)
-        figures |= _levels(records)
+        figures |= _levels(room)
     return figures
 
 
@@ -89,9 +90,9 @@ def _rss_mb() -> int:
 
 
 def _took_ms(work: Callable[[], object]) -> float:
-    began_s = time.perf_counter()
+    began_s = time.process_time()
     work()
-    return (time.perf_counter() - began_s) * 1000
+    return (time.process_time() - began_s) * 1000
 
 
 def _asking(room: ControlRoom, name: str, queries: dict[str, MeterQuery]) -> dict[str, Any]:
@@ -159,9 +160,10 @@ def _contacts(meters: np.ndarray[Any, Any], round_: int) -> list[Contact]:
     ]
 
 
-def _levels(records: Records) -> dict[str, Any]:
-    """Yesterday's service levels, judged from nothing."""
-    took_ms = _took_ms(lambda: ServiceLevelBoard().document(records, civil_date(DAY.start_s - 3600), float(NOW_S)))
+def _levels(room: ControlRoom) -> dict[str, Any]:
+    """Yesterday's service levels, judged as the control room does when nobody has asked before."""
+    yesterday = civil_date(DAY.start_s - 3600)
+    took_ms = _took_ms(lambda: room.levels.document(room.records, yesterday, float(NOW_S)))
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return {"levels_s": round(took_ms / 1000, 2), "rss_after_levels_peak_mb": peak_mb}
 

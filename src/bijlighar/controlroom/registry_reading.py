@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bijlighar.controlroom.registry_index import RegistryIndex, build_index
+from bijlighar.operations.service_levels.places import MeterPlaces, places_of
 from bijlighar.records import Records
 
 
@@ -21,4 +22,16 @@ def read_index(records: Records) -> RegistryIndex:
         feeders=registry.feeders(),
         substations=registry.substations(),
         divisions=registry.divisions(),
+    )
+
+
+def level_places(index: RegistryIndex, records: Records) -> MeterPlaces:
+    """The index as service levels see it. Blocking; raises Unavailable."""
+    return places_of(
+        records,
+        version=index.version,
+        meters=[each.meter for each in index.places],
+        transformer=[each.text("transformer") for each in index.places],
+        feeder=[each.feeder for each in index.places],
+        division=[each.division for each in index.places],
     )

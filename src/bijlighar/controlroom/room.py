@@ -28,7 +28,7 @@ from bijlighar.controlroom.measurements import Measurements
 from bijlighar.controlroom.meter_list import scaled, whole
 from bijlighar.controlroom.meter_reading import DEFAULT_PERIOD_S
 from bijlighar.controlroom.registry_index import RegistryIndex
-from bijlighar.controlroom.registry_reading import read_index
+from bijlighar.controlroom.registry_reading import level_places, read_index
 from bijlighar.controlroom.sessions import Sessions
 from bijlighar.controlroom.settings import Settings
 from bijlighar.controlroom.status import Status, status_of
@@ -133,7 +133,7 @@ class ControlRoom:
             records.web_sessions, idle_s=settings.session_idle_s, absolute_s=settings.session_absolute_s
         )
         self.password_checks = anyio.CapacityLimiter(PASSWORD_CHECKS_AT_ONCE)
-        self.levels = ServiceLevelBoard()
+        self.levels = ServiceLevelBoard(lambda records: level_places(self.index, records))
         self.delays = AlarmDelays()
         self.hub = FeedHub(self._snapshot, most_clients=settings.live_clients)
         self._sent_states = live.states(index.meter_id, clock.now())

@@ -97,6 +97,13 @@ class Registry:
         names = Installation.__dataclass_fields__
         return [Installation(**{name: row[name] for name in names}) for row in rows]
 
+    def in_service_since(self) -> dict[int, int]:
+        """When each meter in service was put where it is, epoch seconds UTC by meter."""
+        kept = tables.installations
+        query = select(kept.c.meter_id, kept.c.installed_s).where(kept.c.removed_s.is_(None))
+        with self._database.read() as connection:
+            return {int(row.meter_id): int(row.installed_s) for row in connection.execute(query)}
+
     def remove_meter(self, serial: str, at_s: int) -> None:
         """Take a meter out of service. Raises UnknownMeter when it is not in service, Unavailable."""
         kept, meter = tables.installations, tables.meters

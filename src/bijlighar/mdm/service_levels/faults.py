@@ -200,7 +200,7 @@ def _without_supply(cuts: Spans, rows: NDArray[np.intp], periods: tuple[Period, 
 class _Left:
     """What is left of each meter: half hours tried and lost, and the outcome that its failures share.
 
-    ``kind`` int8[meter]: index into OUTCOMES; ``failing`` bool[meter].
+    ``kind`` int8[meter]: index into OUTCOMES; ``failing``, ``weak`` (of signal) bool[meter].
     """
 
     tried: NDArray[np.int64]
@@ -208,6 +208,7 @@ class _Left:
     kind: NDArray[np.int8]
     failing: NDArray[np.bool_]
     weak: NDArray[np.bool_]
+    signal_dbm: NDArray[np.float64]
 
 
 _SILENCES = [OUTCOMES.index(each) for each in (Outcome.NO_ANSWER, Outcome.HUNG, Outcome.RESET)]
@@ -236,7 +237,7 @@ def _left(judging: _Judging) -> _Left:
     weak = np.isin(kind, _SILENCES) & (np.nan_to_num(signal, nan=0.0) <= limits.weak_signal_dbm)
     least = np.where(weak, WEAK_SHARE, FAILING_SHARE)
     failing = (tried >= LEAST_CELLS) & (lost >= least * tried) & (lost > 0)
-    return _Left(tried=tried, lost=lost, kind=kind, failing=failing, weak=weak)
+    return _Left(tried=tried, lost=lost, kind=kind, failing=failing, weak=weak, signal_dbm=signal)
 
 
 def _own(judging: _Judging) -> None:
@@ -306,7 +307,7 @@ _CAUSE_OF = {
 
 def _meter(seen: FaultEvidence, left: _Left, row: int) -> Fault:
     outcome = OUTCOMES[int(left.kind[row])]
-    signal, offset = float(seen.cells.signal_dbm[row]), int(seen.cells.clock_offset_ms[row])
+    signal, offset = float(left.signal_dbm[row]), int(seen.cells.clock_offset_ms[row])
     silent_all_day = not (seen.cells.flags[row] & (READ | FAILED)).any()
     quiet = Cause.WEAK_SIGNAL if left.weak[row] else Cause.NEVER_HEARD if silent_all_day else Cause.UNSTEADY
     return Fault(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import date, timedelta
 
 from bijlighar.cim.period import civil_date
@@ -29,9 +30,13 @@ DAYS_TO_KEEP = 4
 
 
 class ServiceLevelBoard:
-    """Documents by day, judged one at a time. For use from threads."""
+    """Documents by day, judged one at a time. For use from threads.
 
-    def __init__(self) -> None:
+    ``places`` gives the registry in columns: whoever holds it already need not have it read again.
+    """
+
+    def __init__(self, places: Callable[[Records], MeterPlaces] = read_places) -> None:
+        self._read_places = places
         self._lock = threading.Lock()
         self._places: MeterPlaces | None = None
         self._held: dict[date, tuple[float, Document]] = {}
@@ -56,7 +61,7 @@ class ServiceLevelBoard:
 
     def _judge(self, records: Records, day: date, now_s: int) -> Document:
         if self._places is None or self._places.version != records.registry.version():
-            self._places = read_places(records)
+            self._places = self._read_places(records)
         told = document(judge(records, self._places, day, now_s))
         if told["final"] and told["meters"]:
             records.service_levels.put(day, LevelPart.REPORT, KeptLevel(made_s=now_s, content=told))

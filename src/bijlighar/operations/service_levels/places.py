@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bijlighar.cim.network import MeterCategory
+from bijlighar.cim.network import Meter, MeterCategory
 from bijlighar.cim.period import Period
 from bijlighar.mdm.service_levels.faults import Grouping
 from bijlighar.records import Records
@@ -64,27 +64,45 @@ def read_places(records: Records) -> MeterPlaces:
     version = registry.version()
     meters = registry.meters()
     points = {point.code: point.transformer for point in registry.usage_points()}
-    transformers = {each.code: each for each in registry.transformers()}
-    feeders = {each.code: each for each in registry.feeders()}
-    substations = {each.code: each.division for each in registry.substations()}
-    divisions = {each.code: each for each in registry.divisions()}
-    installed = {each.meter_id: each.installed_s for each in registry.installations() if each.removed_s is None}
+    feeder_of = {each.code: each.feeder for each in registry.transformers()}
+    substation_of = {each.code: each.substation for each in registry.feeders()}
+    division_of = {each.code: each.division for each in registry.substations()}
     transformer = [points.get(meter.usage_point, "") for meter in meters]
-    feeder = [transformers[code].feeder if code in transformers else "" for code in transformer]
-    division = [substations.get(feeders[code].substation, "") if code in feeders else "" for code in feeder]
+    feeder = [feeder_of.get(code, "") for code in transformer]
+    division = [division_of.get(substation_of.get(code, ""), "") for code in feeder]
+    return places_of(
+        records, version=version, meters=meters, transformer=transformer, feeder=feeder, division=division
+    )
+
+
+def places_of(
+    records: Records,
+    *,
+    version: int,
+    meters: Sequence[Meter],
+    transformer: Sequence[str],
+    feeder: Sequence[str],
+    division: Sequence[str],
+) -> MeterPlaces:
+    """The same from meters that have been read already, by number, with the codes of what they hang on.
+
+    Raises Unavailable: names and dates of installation come from the records.
+    """
+    registry = records.registry
+    since_s = registry.in_service_since()
     numbers = np.array([meter.meter_id for meter in meters], dtype=np.int32)
     row_of = np.full(int(numbers.max(initial=0)) + 1, -1, dtype=np.int32)
     row_of[numbers] = np.arange(len(numbers), dtype=np.int32)
     return MeterPlaces(
         version=version,
         meter_id=numbers,
-        installed_s=np.array([installed.get(meter.meter_id, 0) for meter in meters], dtype=np.int64),
+        installed_s=np.array([since_s.get(meter.meter_id, 0) for meter in meters], dtype=np.int64),
         usual_s=np.array([USUAL_S.get(meter.category, DEFAULT_S) for meter in meters], dtype=np.int32),
         serials=tuple(meter.serial for meter in meters),
         groups={
-            "division": _named(division, {code: (each.name, each.name_hi) for code, each in divisions.items()}),
-            "feeder": _named(feeder, {code: (each.name, "") for code, each in feeders.items()}),
-            "transformer": _named(transformer, {code: (each.name, "") for code, each in transformers.items()}),
+            "division": _named(division, {each.code: (each.name, each.name_hi) for each in registry.divisions()}),
+            "feeder": _named(feeder, {each.code: (each.name, "") for each in registry.feeders()}),
+            "transformer": _named(transformer, {each.code: (each.name, "") for each in registry.transformers()}),
             "make": _named([meter.maker for meter in meters], {}),
             "tower": _named([meter.group for meter in meters], {}),
         },
