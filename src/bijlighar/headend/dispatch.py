@@ -39,6 +39,10 @@ STOCK = 4_096
 """Meters whose counters are reserved together: one transaction of some 30 ms, for 20 s of a city's visits."""
 
 
+LOOKED_AT = 4
+"""Times as many are looked at: those who have counters still and wait for their group's turn."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchSettings:
     """``most_sessions`` visits at once, ``most_sessions_a_group`` of one tower, gateway or pool.
@@ -149,10 +153,12 @@ class Dispatcher:
     async def _stock(self) -> None:
         """Counters for whoever is due and has none, thousands in one transaction."""
         wanted = []
-        for meter_id in self._roster.due_meters(self._clock.now(), STOCK):
+        for meter_id in self._roster.due_meters(self._clock.now(), LOOKED_AT * STOCK):
             address = self._reader_address(meter_id)
             if address is not None and not self._counters.ready(meter_id, address):
                 wanted.append((meter_id, address))
+                if len(wanted) == STOCK:
+                    break
         try:
             await self._in_ledger(self._counters.stock, wanted)
             self._alarms.set("counters", None)
