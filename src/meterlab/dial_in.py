@@ -19,7 +19,6 @@ from collections.abc import Callable
 from typing import cast
 
 import numpy as np
-import structlog
 
 from meterlab import draws
 from meterlab.connection import MeterConnection
@@ -33,7 +32,6 @@ RETRY_S, LONGEST_RETRY_S = 5.0, 300.0
 CONNECT_S = 10.0
 _TICK_S = 0.05
 _JITTER = 0.5
-_log = structlog.get_logger("meterlab")
 
 
 class DialledConnection(MeterConnection):
