@@ -81,8 +81,21 @@ class HeadEnd:
         self._last_now_s = float("-inf")
         self._roster = Roster(settings.schedule)
         self._meters = ports.meters
-        seen = SeenRows()
-        layouts = LayoutBook(ports.layouts)
+        seen, layouts = SeenRows(), LayoutBook(ports.layouts)
+        self._share(ports, keyring, seen, layouts, load_model)
+        self._visit(ports, seen, layouts)
+        self.push = self._push_desk(ports.pushes, layouts)
+
+    def _share(
+        self,
+        ports: Ports,
+        keyring: Keyring,
+        seen: SeenRows,
+        layouts: LayoutBook,
+        load_model: Callable[[str], MeterModel],
+    ) -> None:
+        """Build what knows the meters, and which of them and of the jobs are this head-end's."""
+        settings = self._settings
         self._fleet = Fleet(
             FleetPorts(
                 meters=ports.meters,
@@ -111,9 +124,13 @@ class HeadEnd:
             ports.jobs,
             owner=settings.owner,
             in_ledger=self._in_ledger,
-            publish=publish,
+            publish=self._publish,
             life=lambda: self._tenure.life,
         )
+
+    def _visit(self, ports: Ports, seen: SeenRows, layouts: LayoutBook) -> None:
+        """Build what begins visits, and sees what they brought through to the store."""
+        settings, clock = self._settings, self._clock
         self._settling = Settling(
             fleet=self._fleet,
             roster=self._roster,
@@ -121,7 +138,7 @@ class HeadEnd:
             layouts=layouts,
             nameplates=ports.nameplates,
             later=self._later,
-            publish=publish,
+            publish=self._publish,
             metrics=self.metrics,
             clock=clock,
             settings=settings.settling,
