@@ -56,13 +56,15 @@ WHOLE_S = 60.0
 """A machine that does six things at once needs seconds for what a quiet one does in one, but never a minute."""
 
 
-async def one_life(folder, acknowledged, wait_s, number, *, until=None):
+async def one_life(folder, url, acknowledged, wait_s, number, *, until=None):
     """Start the process, let it live, end it with ``number``, and note what it had acknowledged.
 
     It lives for ``wait_s``, and then until ``until()``.
     """
     child = await asyncio.create_subprocess_exec(
-        sys.executable, str(CHILD), str(folder), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        *(sys.executable, str(CHILD), str(folder), url),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     async with asyncio.timeout(WHOLE_S):
         assert await child.stdout.readline() == b"ready\n"
@@ -77,7 +79,7 @@ async def one_life(folder, acknowledged, wait_s, number, *, until=None):
     return await child.wait()
 
 
-def test_nothing_acknowledged_is_lost_and_no_counter_repeats(tmp_path):
+def test_nothing_acknowledged_is_lost_and_no_counter_repeats(records_url, tmp_path):
     clock = TownClock.create(tmp_path / "clock", start_s=float(NOON_S), speed=1)
     draw = random.Random(SEED)
     meters = {
@@ -93,23 +95,23 @@ def test_nothing_acknowledged_is_lost_and_no_counter_repeats(tmp_path):
             await lives()
 
     def whole():
-        with Records(None, tmp_path, now=clock.now) as records:
+        with Records(records_url, tmp_path, now=clock.now) as records:
             meter_ids, _ = records.readings.held(ProfileKind.BLOCK_LOAD, WINDOW)
         return len(meter_ids) == METERS * BLOCKS
 
     async def lives():
         sheets(tmp_path / "sheets", meters)
-        with Records(None, tmp_path, now=clock.now) as records:
+        with Records(records_url, tmp_path, now=clock.now) as records:
             import_registry(records, tmp_path / "sheets", Keyring(bytes(range(32))))
         for _ in range(ROUNDS):
-            code = await one_life(tmp_path, acknowledged, draw.uniform(0, 1.2), signal.SIGKILL)
+            code = await one_life(tmp_path, records_url, acknowledged, draw.uniform(0, 1.2), signal.SIGKILL)
             assert code == -signal.SIGKILL
-        assert await one_life(tmp_path, acknowledged, 1.0, signal.SIGTERM, until=whole) == 0
+        assert await one_life(tmp_path, records_url, acknowledged, 1.0, signal.SIGTERM, until=whole) == 0
 
     uvloop.run(main())
     assert len(acknowledged) > 1000
     told = [line.split() for line in acknowledged]
-    with Records(None, tmp_path, now=clock.now) as records:
+    with Records(records_url, tmp_path, now=clock.now) as records:
         for n in meters:
             kept = records.readings.rows(ProfileKind.BLOCK_LOAD, n, WINDOW).start_s
             said = {int(s) for kind, m, s in told if kind == b"block-load" and int(m) == n}
