@@ -16,7 +16,14 @@ Prepare = Callable[[MockControlRoom], None]
 
 
 def _alarmed(room: MockControlRoom) -> None:
-    room.alarms = [{"code": "readings-not-stored", "since": "2026-06-12T17:30:00Z", "detail": "disk full"}] * 2
+    room.alarms = [
+        {
+            "code": "readings-not-stored",
+            "since": "2026-06-12T17:30:00Z",
+            "detail": "disk full",
+            "detail_hi": "डिस्क भरी",
+        }
+    ] * 2
     room.headend_alive = False
 
 

@@ -261,6 +261,20 @@ def test_alarms_stand_above_everything(operator: Page, room: MockControlRoom) ->
     expect(operator.get_by_text("not reading", exact=True)).to_be_visible()
 
 
+def test_an_alarm_s_detail_is_told_in_the_language_of_the_page(operator: Page, room: MockControlRoom) -> None:
+    room.language = "hi"
+    room.alarms = [
+        {"code": "readings-not-stored", "since": None, "detail": "disk full", "detail_hi": "डिस्क भरी"},
+        {"code": "store", "since": None, "detail": "a new trouble", "detail_hi": ""},
+    ]
+    operator.add_init_script("localStorage.setItem('bijlighar.language', 'hi')")
+    operator.goto("/meters")
+    strip = operator.locator(".alarms")
+    expect(strip.locator("[lang=hi]").filter(has_text="डिस्क भरी")).to_be_visible()
+    strip.get_by_role("button").click()
+    expect(strip.locator("[lang=en]").filter(has_text="a new trouble")).to_be_visible()
+
+
 def test_an_unknown_page_is_said_to_be_none(operator: Page, room: MockControlRoom) -> None:
     operator.goto("/no/such/page")
     expect(operator.get_by_text("There is no page at /no/such/page.")).to_be_visible()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from bijlighar.controlroom.alarm_texts import in_hindi
 from bijlighar.controlroom.headend_watch import HeadEndWatch
 from bijlighar.controlroom.instants import iso
 from bijlighar.controlroom.live import LiveColumns
@@ -25,11 +26,12 @@ class HeadEndStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlarmStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the operator must see."""
+    """Something the operator must see. ``detail`` English, ``detail_hi`` "" where there is no Hindi for it."""
 
     code: str
     since: str | None
     detail: str
+    detail_hi: str
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +83,14 @@ def status_of(
             HeadEndStatus(id=beat.owner, alive=alive, last_seen=iso(beat.now_s), lag_s=round(beat.lag_s, 1))
             for beat, alive in watch.beats(wall_s=wall_s)
         ],
-        alarms=[AlarmStatus(code=alarm.code, since=iso(alarm.since_s), detail=alarm.detail) for alarm in alarms],
+        alarms=[
+            AlarmStatus(
+                code=alarm.code,
+                since=iso(alarm.since_s),
+                detail=alarm.detail,
+                detail_hi=in_hindi(alarm.detail),
+            )
+            for alarm in alarms
+        ],
         lag_s=watch.lag_s(wall_s=wall_s),
     )

@@ -15,6 +15,8 @@ export interface Alarm {
   code: string;
   since: string | null;
   detail: string;
+  /** Empty where there is no Hindi for it. */
+  detail_hi: string;
 }
 
 export interface Status {
