@@ -81,12 +81,13 @@ class Reading:
                 )
                 if result is not Outcome.OK:
                     continue
-                batches += _rows(meter + 1, begun, half, at_s)
+                batches += rows_of_visit(meter + 1, begun, half, at_s)
                 begun = half
-        records.landing.land(_joined(batches), contacts)
+        records.landing.land(joined(batches), contacts)
 
 
-def _rows(meter_id: int, begun: int, half: int, at_s: int) -> list[ReadingBatch]:
+def rows_of_visit(meter_id: int, begun: int, half: int, at_s: int) -> list[ReadingBatch]:
+    """What a visit in half hour ``half`` brings of a meter last read in ``begun``: blocks, values, a midnight."""
     starts = [MIDNIGHT + block * 1800 for block in range(begun, half)]
     found = [_batch(ProfileKind.BLOCK_LOAD, meter_id, starts, at_s, 1800)] if starts else []
     found.append(_batch(ProfileKind.INSTANTANEOUS, meter_id, [at_s], at_s))
@@ -107,7 +108,8 @@ def _batch(kind: ProfileKind, meter_id: int, starts: list[int], at_s: int, perio
     )
 
 
-def _joined(batches: list[ReadingBatch]) -> list[ReadingBatch]:
+def joined(batches: list[ReadingBatch]) -> list[ReadingBatch]:
+    """The rows of all batches, one batch a kind and block length."""
     kinds: dict[tuple[ProfileKind, int], list[ReadingBatch]] = {}
     for batch in batches:
         kinds.setdefault((batch.kind, batch.period_s), []).append(batch)
