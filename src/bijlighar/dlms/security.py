@@ -31,7 +31,7 @@ HLS_GMAC_OCTETS = 17
 FULL_TAG_OCTETS = 16
 """What the library makes; ours is its first 12."""
 BEFORE_FULL_TAG, UP_TO_TAG = slice(None, -16), slice(None, -4)
-TAG_OF_FULL_TAG, LAST_TAG = slice(-16, -4), slice(-12, None)
+TAG_OF_FULL_TAG, LAST_TAG, TAG_ALONE = slice(-16, -4), slice(-12, None), slice(12)
 """Cuts of what the library makes and of what came; named and made once, for they stand in the busiest lines."""
 
 
@@ -62,12 +62,12 @@ class ChallengePadding(Enum):
 class SuiteZero:
     """The two keys of one meter, made ready: key schedule and associated data are computed once."""
 
-    __slots__ = ("_aad_authenticated", "aad_both", "encrypt")
+    __slots__ = ("aad_authenticated", "aad_both", "encrypt")
 
     def __init__(self, encryption_key: bytes, authentication_key: bytes) -> None:
         self.encrypt = AESGCM(encryption_key).encrypt
         self.aad_both = bytes([BOTH]) + authentication_key
-        self._aad_authenticated = bytes([AUTHENTICATED]) + authentication_key
+        self.aad_authenticated = bytes([AUTHENTICATED]) + authentication_key
 
     def seal(self, control: int, nonce: bytes, plaintext: bytes) -> bytes:
         """Ciphertext or plaintext, and the tag when authenticated. ``nonce``: sender's title and counter."""
@@ -81,7 +81,7 @@ class SuiteZero:
 
     def tag(self, nonce: bytes, octets: bytes) -> bytes:
         """The 12-octet GMAC over security control 10h, authentication key and ``octets``."""
-        return self.encrypt(nonce, b"", self._aad_authenticated + octets)[:TAG_OCTETS]
+        return self.encrypt(nonce, b"", self.aad_authenticated + octets)[:TAG_OCTETS]
 
     def open(self, control: int, nonce: bytes, body: bytes) -> bytes:
         """The plaintext. Raises NotAuthentic, or what ``judge_control`` raises."""

@@ -7,90 +7,36 @@ left. After NEED_DATA there may be new octets to send: a long value is asked for
 An answer must carry the invoke-id of the one open question and, in blocks, the next number. A stale answer is a
 RemoteProtocolError, not passed over: whoever gave up on a question closes the connection.
 
+Nearly every visit goes the same course, which ``usual`` makes in few steps. As soon as a meter or a caller leaves
+it, ``GeneralClient`` goes on from where the association stands; to the caller both are the same.
+
 Over HDLC, give ``data_to_send`` the time, and call ``link.handle_timer`` when ``link.get_timer()`` is reached.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar, TypeAlias
-
-from bijlighar.dlms.acse import RLRE, decode_aare, decode_release
-from bijlighar.dlms.association.events import (
-    NEED_DATA,
-    AssociationOpened,
-    ClientEvent,
-    GetFailed,
-    GetSucceeded,
-    NeedData,
-    Released,
-)
-from bijlighar.dlms.association.opening import check_proof, negotiated, proof, proof_refused, refusal
-from bijlighar.dlms.association.prepared import prepared
-from bijlighar.dlms.association.protection import Protection
+from bijlighar.dlms.association.course import INVOKE, LONGEST_REQUEST_OCTETS, Course, course_of
+from bijlighar.dlms.association.events import NEED_DATA, ClientEvent, NeedData
+from bijlighar.dlms.association.general import GeneralClient
 from bijlighar.dlms.association.questions import ActionQuestion, Question, SetQuestion
-from bijlighar.dlms.association.settings import ClientSettings, check_challenge, password
-from bijlighar.dlms.association.states import Move, Role, State, rows
-from bijlighar.dlms.association.terms import NOTHING_NEGOTIATED
-from bijlighar.dlms.association.unasked import event_notified, notified, service_refused
+from bijlighar.dlms.association.settings import ClientSettings
+from bijlighar.dlms.association.states import State
+from bijlighar.dlms.association.usual import ASSOCIATING, CLOSED, GETTING, IDLE, OPEN, RELEASING, UsualClient
 from bijlighar.dlms.axdr import Data
-from bijlighar.dlms.channel import GENERAL_GLO, GLO_OF
-from bijlighar.dlms.errors import (
-    LocalProtocolError,
-    Malformed,
-    ProtocolError,
-    RemoteProtocolError,
-    StaleReply,
-    Truncated,
-)
-from bijlighar.dlms.framing import client_link
+from bijlighar.dlms.link import Link
 from bijlighar.dlms.xdlms import AttributeRef, MethodRef, Selection
-from bijlighar.dlms.xdlms.action import ActionAnswer, decode_action_response
 from bijlighar.dlms.xdlms.blocks import Gathering
-from bijlighar.dlms.xdlms.get import BLOCK, GetAnswer, decode_get_response, encode_get, encode_next, split_block
-
-_ROWS = rows(Role.CLIENT)
-_IDLE_ROW, _CLOSED_ROW, _PROVING_ROW = _ROWS[State.IDLE], _ROWS[State.CLOSED], _ROWS[State.PROVING]
-# Members of an Enum are slow to look up in the class (Python 3.11), and a session makes a dozen moves.
-_ACCEPT, _ACCEPT_PROOF, _CHALLENGE = Move.ACCEPT, Move.ACCEPT_PROOF, Move.CHALLENGE
-_ANSWER_GET, _ANSWER_RELEASE = Move.ANSWER_GET, Move.ANSWER_RELEASE
-_ASSOCIATE, _PROVE, _RELEASE = Move.ASSOCIATE, Move.PROVE, Move.RELEASE
-_GET, _GET_NEXT, _GIVE_BLOCK = Move.GET, Move.GET_NEXT, Move.GIVE_BLOCK
-_LOSE_CONNECTION, _NOTIFY = Move.LOSE_CONNECTION, Move.NOTIFY
-_REFUSE, _REFUSE_PROOF, _REPORT_EXCEPTION = Move.REFUSE, Move.REFUSE_PROOF, Move.REPORT_EXCEPTION
-
-_INVOKE = 0xC0
-"""Invoke-id-and-priority: high priority, confirmed."""
-_CIPHERED_RESPONSE = (GLO_OF[0x08], GENERAL_GLO)
-_AWAITING = frozenset(State) - {State.IDLE, State.OPEN, State.CLOSED, State.FAILED}
-"""States in which the meter owes an answer."""
-_Handler: TypeAlias = Callable[["ClientAssociation", bytes], ClientEvent | None]
+from bijlighar.dlms.xdlms.get import encode_get
 
 
-class ClientAssociation:
+class ClientAssociation(UsualClient):
     """One association under ``settings``; the other arguments, when given, stand in for theirs.
 
     ``heard`` the ``last_heard_counter`` of the association before, for a meter that counts on; -1 = not known.
     Raises LocalProtocolError for settings that cannot work.
     """
 
-    __slots__ = (
-        "_challenge",
-        "_channel",
-        "_fault",
-        "_gathering",
-        "_invoke",
-        "_open",
-        "_outgoing",
-        "_prepared",
-        "_protection",
-        "_question",
-        "_row",
-        "_seal",
-        "_settings",
-        "_terms",
-        "link",
-    )
+    __slots__ = ("_general",)
 
     def __init__(
         self,
@@ -101,68 +47,96 @@ class ClientAssociation:
         counters_left: int | None = None,
         heard: int = -1,
     ) -> None:
-        self._settings = settings
-        self._prepared = ready = prepared(settings)
-        self._row = _IDLE_ROW
-        self._fault: ProtocolError | None = None
-        self.link = link = client_link(
-            settings, settings.client_address, settings.server_address, ready.max_frame_octets
+        kept = settings.kept
+        course: Course | None = kept[1] if len(kept) > 1 else course_of(settings)
+        if challenge is None:
+            challenge = settings.challenge
+        if invocation_counter is None:
+            invocation_counter = settings.invocation_counter
+        if counters_left is None:
+            counters_left = settings.counters_left
+        self._general: GeneralClient | None = None
+        if course is not None:
+            super().__init__(settings, course, challenge, invocation_counter, counters_left, heard)
+            return
+        self._general = GeneralClient(
+            settings,
+            challenge=challenge,
+            invocation_counter=invocation_counter,
+            counters_left=counters_left,
+            heard=heard,
         )
-        self._protection = protection = Protection(settings, ready, invocation_counter, counters_left, heard)
-        self._channel = protection.channel
-        self._seal, self._open = protection.seal, protection.open
-        self._challenge = settings.challenge if challenge is None else challenge
-        if ready.is_hls:
-            check_challenge(settings.mechanism, self._challenge)
-        self._outgoing = link.outgoing
-        self._question: Question | None = None
-        self._invoke = 0
-        self._terms = NOTHING_NEGOTIATED
-        self._gathering: Gathering | None = None
+
+    def _generally(self) -> GeneralClient:
+        """The general machine, from here on the only one; it stands where we stood."""
+        general = self._general
+        if general is None:
+            general = GeneralClient(
+                self._settings,
+                challenge=self._challenge,
+                invocation_counter=self._counter,
+                counters_left=self._end - self._counter,
+                heard=self._earlier,
+            )
+            general.resume(
+                self._state,
+                meter_title=self._title,
+                last_accepted=self._last_accepted,
+                invoke=self._invoke,
+                terms=self._terms,
+                gathering=Gathering.of(self._pieces) if self._pieces else None,
+                unsent=self._outgoing,
+                unheard=self._octets,
+            )
+            self._general = general
+        return general
+
+    @property
+    def link(self) -> Link:
+        """What carries the APDUs."""
+        return self._generally().link
 
     @property
     def state(self) -> State:
         """Where the association stands."""
-        return self._row.state
+        return self._state if self._general is None else self._general.state
 
     @property
     def next_invocation_counter(self) -> int:
         """The first invocation counter that has not been used."""
-        return self._protection.next_counter
+        return self._counter if self._general is None else self._general.next_invocation_counter
 
     @property
     def last_heard_counter(self) -> int:
         """The newest invocation counter that the meter proved to use; ``heard`` before any, -1 = none."""
-        return self._protection.last_heard
+        return self._last_accepted if self._general is None else self._general.last_heard_counter
 
     @property
     def meter_title(self) -> bytes:
         """The meter's system title as far as it is known."""
-        return self._protection.meter_title
+        return self._title if self._general is None else self._general.meter_title
 
     def open(self) -> None:
         """Ask for the association (AARQ)."""
-        try:
-            self._row = self._row[_ASSOCIATE]
-            value = self._challenge if self._prepared.is_hls else password(self._settings)
-            self.link.send(self._prepared.aarq(value, self._channel))
-        except ProtocolError as fault:
-            self._fail(fault)
-            raise
+        if self._general is not None or self._state is not IDLE or self._counter >= self._end:
+            self._generally().open()
+            return
+        forms = self._course.forms
+        self._state = ASSOCIATING
+        value = self._challenge if forms.is_hls else self._course.password
+        self._say(forms.aarq_head + value + forms.aarq_middle, forms.initiate)
 
     def get(self, ref: AttributeRef, selection: Selection | None = None) -> None:
         """Ask for one attribute, or for some rows of it. Ends in GetSucceeded, GetFailed or ServiceRefused."""
-        request = encode_get(self._next_invoke(), ref, selection)
-        if len(request) > self._terms.octets:
-            raise LocalProtocolError(
-                f"a request of {len(request)} octets, the meter receives {self._terms.octets}"
-            )
-        try:
-            self._row = self._row[_GET]
-            self.link.send(self._seal(request))
-        except ProtocolError as fault:
-            self._fail(fault)
-            raise
+        if self._general is None and self._state is OPEN and self._counter < self._end:
+            invoke = (self._invoke + 1) & 0x0F
+            request = encode_get(INVOKE | invoke, ref, selection)
+            size = len(request)
+            if size <= self._terms.octets and size <= LONGEST_REQUEST_OCTETS:
+                self._invoke, self._state = invoke, GETTING
+                self._say(self._course.forms.gets[size], request)
+                return
+        self._generally().get(ref, selection)
 
     def set(self, ref: AttributeRef, value: Data | bytes) -> None:
         """Write one attribute; ``value`` typed, or raw A-XDR octets. Ends in SetDone or ServiceRefused."""
@@ -174,227 +148,47 @@ class ClientAssociation:
 
     def ask(self, question: Question) -> None:
         """Ask what ``get_list``, ``set_list`` or ``action_list`` made; each tells how it ends."""
-        turn = question.begin(self._next_invoke(), self._terms)
-        assert turn.request is not None
-        try:
-            for move in turn.moves:
-                self._row = self._row[move]
-            self.link.send(self._seal(turn.request))
-        except ProtocolError as fault:
-            self._fail(fault)
-            raise
-        self._question = question
+        self._generally().ask(question)
 
     def release(self) -> None:
         """Ask for the end of the association (RLRQ). Ends in Released or ServiceRefused."""
-        try:
-            self._row = self._row[_RELEASE]
-            self._protection.join_counters()
-            self.link.send(self._prepared.rlrq(self._channel))
-        except ProtocolError as fault:
-            self._fail(fault)
-            raise
+        if self._general is not None or self._state is not OPEN or self._counter >= self._end:
+            self._generally().release()
+            return
+        forms = self._course.forms
+        self._state = RELEASING
+        self._say(forms.rlrq_head, forms.initiate_again)
 
     def data_to_send(self, now: float | None = None) -> bytes:
         """What is to be sent at ``now``; given once. Without ``now`` no timer is started."""
+        if self._general is not None:
+            return self._general.data_to_send(now)
         outgoing = self._outgoing
-        if not outgoing and self._row.state in _AWAITING:
-            self.link.invite()
-        if now is not None:
-            self.link.transmitted(now)
-        if not outgoing:
-            return b""
-        if len(outgoing) == 1:
-            return outgoing.pop()
-        octets = b"".join(outgoing)
-        outgoing.clear()
-        return octets
+        self._outgoing = b""
+        return outgoing
 
     def receive_data(self, octets: bytes) -> None:
         """Store what came."""
-        self.link.receive_data(octets)
+        if self._general is None and len(self._octets) + len(octets) <= self._course.forms.most_octets:
+            self._octets += octets
+        else:
+            self._generally().receive_data(octets)
 
     def connection_lost(self) -> None:
         """The connection is gone. When an answer was awaited, ``next_event`` raises from now on."""
-        row = self._row.get(_LOSE_CONNECTION)
-        if row is None:
-            self._fail(RemoteProtocolError("the connection was lost before the answer came"))
-        else:
-            self._row = row
+        self._generally().connection_lost()
 
     def next_event(self) -> ClientEvent | NeedData:
         """What happened next, or NEED_DATA. Raises RemoteProtocolError for the peer's faults, for good."""
-        if self._fault is not None:
-            raise self._fault
-        next_apdu = self.link.next_apdu
-        try:
-            while self._row is not _CLOSED_ROW:
-                apdu = next_apdu()
-                if apdu is None:
-                    return NEED_DATA
-                handler = self._unprotected.get(apdu[0])
-                if handler is None:
-                    apdu = self._open(apdu)
-                    handler = self._protected.get(apdu[0])
-                    if handler is None:
-                        handler = _unexpected
-                event = handler(self, apdu)
-                if event is not None:
-                    return event
-            self.link.settle()
-        except ProtocolError as fault:
-            self._fail(fault)
-            raise
-        return NEED_DATA
-
-    def _fail(self, fault: ProtocolError) -> None:
-        """It is over; the first fault stays."""
-        if self._fault is None:
-            self._fault = fault
-        self._row = _ROWS[State.FAILED]
-
-    def _next_invoke(self) -> int:
-        self._invoke = invoke = (self._invoke + 1) & 0x0F
-        return _INVOKE | invoke
-
-    def _check_invoke(self, invoke: int) -> None:
-        if (invoke ^ self._invoke) & 0x0F:
-            raise StaleReply(f"an answer to invoke-id {invoke & 0x0F}, {self._invoke} was asked")
-
-    def _on_aare(self, apdu: bytes) -> ClientEvent | None:
-        aare = decode_aare(apdu)
-        if aare.result != 0:
-            self._row = self._row[_REFUSE]
-            self.link.close()
-            return refusal(aare)
-        ready, channel = self._prepared, self._channel
-        challenged = ready.is_hls
-        self._row = self._row[_CHALLENGE if challenged else _ACCEPT]
-        self._terms = terms = negotiated(aare, self._settings, ready, channel, self._challenge)
-        if terms.general_blocks:
-            self.link.grant_blocks(terms.max_pdu)
-        if not challenged:
-            return self._opened()
-        self._row = self._row[_PROVE]
-        challenge = aare.authentication_value or b""
-        self.link.send(self._seal(proof(challenge, self._settings, channel, self._next_invoke())))
-        return None
-
-    def _opened(self) -> AssociationOpened:
-        if self._settings.dedicated_key is not None:
-            self._seal, self._open = self._protection.use_dedicated()
-        terms, channel = self._terms, self._channel
-        title = self._protection.meter_title if channel is None else channel.peer_title
-        return AssociationOpened(title, terms.max_pdu, terms.conformance)
-
-    def _on_proof(self, answer: ActionAnswer) -> ClientEvent:
-        if answer.result != 0 or answer.value is None:
-            self._row = self._row[_REFUSE_PROOF]
-            self.link.close()
-            return proof_refused()
-        check_proof(answer.value, self._settings, self._channel, self._challenge)
-        self._row = self._row[_ACCEPT_PROOF]
-        return self._opened()
-
-    def _on_get(self, apdu: bytes) -> ClientEvent | None:
-        if self._question is not None:
-            return self._on_answer(apdu)
-        if len(apdu) > 2:
-            if (apdu[2] ^ self._invoke) & 0x0F:
-                self._check_invoke(apdu[2])
-            if apdu[1] == BLOCK:
-                return self._on_block(apdu)
-        answer = decode_get_response(apdu)
-        self._row = self._row[_ANSWER_GET]
-        if self._gathering is not None:
-            raise StaleReply("a whole answer among the blocks of another")
-        assert isinstance(answer, GetAnswer)
-        return GetFailed(answer.result) if answer.value is None else GetSucceeded(answer.value)
-
-    def _on_block(self, apdu: bytes) -> ClientEvent | None:
-        last, number, piece = split_block(apdu)
-        gathering = self._gathering
-        if not isinstance(piece, bytes):
-            self._row = self._row[_ANSWER_GET]
-            self._gathering = None
-            return GetFailed(piece)
-        if gathering is None:
-            self._gathering = gathering = Gathering()
-        octets = gathering.add(number, piece, last)
-        if octets is not None:
-            self._row = self._row[_ANSWER_GET]
-            self._gathering = None
-            return GetSucceeded(octets)
-        self._row = self._row[_GIVE_BLOCK][_GET_NEXT]
-        self.link.send(self._seal(encode_next(_INVOKE | self._invoke, number)))
-        return None
-
-    def _on_answer(self, apdu: bytes) -> ClientEvent | None:
-        """An answer to anything but a GET of one attribute."""
-        question = self._question
-        if len(apdu) <= 3:
-            raise Truncated("an answer ends within its head")
-        self._check_invoke(apdu[2])
-        if question is None or question.tag != apdu[0]:
-            raise RemoteProtocolError(f"an answer {apdu[0]:#04x} that was not asked for")
-        turn = question.heard(apdu)
-        for move in turn.moves:
-            self._row = self._row[move]
-        if turn.request is not None:
-            self.link.send(self._seal(turn.request))
-        else:
-            self._question = None
-        return turn.event
-
-    def _on_action(self, apdu: bytes) -> ClientEvent | None:
-        if self._row is not _PROVING_ROW:
-            return self._on_answer(apdu)
-        answer = decode_action_response(apdu)
-        if (answer.invoke ^ self._invoke) & 0x0F:
-            self._check_invoke(answer.invoke)
-        if not isinstance(answer, ActionAnswer):
-            raise Malformed("a proof comes in one piece")
-        return self._on_proof(answer)
-
-    def _on_rlre(self, apdu: bytes) -> ClientEvent:
-        release = decode_release(apdu, RLRE)
-        self._row = self._row[_ANSWER_RELEASE]
-        information = release.user_information
-        if information and information[0] in _CIPHERED_RESPONSE:
-            self._open(information)
-        self.link.close()
-        return Released()
-
-    def _on_refusal(self, apdu: bytes) -> ClientEvent:
-        self._row = self._row[_REPORT_EXCEPTION]
-        self._question = self._gathering = None
-        return service_refused(apdu)
-
-    def _on_notification(self, apdu: bytes) -> ClientEvent:
-        self._row = self._row[_NOTIFY]
-        return notified(apdu)
-
-    def _on_event(self, apdu: bytes) -> ClientEvent:
-        self._row = self._row[_NOTIFY]
-        return event_notified(apdu)
-
-    _unprotected: ClassVar[dict[int, _Handler]] = {
-        0x61: _on_aare,
-        0x63: _on_rlre,
-        0xD8: _on_refusal,
-        0x0E: _on_refusal,
-    }
-    """APDUs that are never ciphered as a whole."""
-    _protected: ClassVar[dict[int, _Handler]] = {
-        0xC4: _on_get,
-        0xC5: _on_answer,
-        0xC7: _on_action,
-        0xC2: _on_event,
-        0x0F: _on_notification,
-        0xD8: _on_refusal,
-        0x0E: _on_refusal,
-    }
-
-
-def _unexpected(association: ClientAssociation, apdu: bytes) -> ClientEvent | None:
-    raise Malformed(f"APDU {apdu[0]:#04x} is not one that a client hears while {association.state.name}")
+        if self._general is not None:
+            return self._general.next_event()
+        frame = self._octets
+        if not frame:
+            return NEED_DATA
+        event = self._hear(frame)
+        if event is not None:
+            self._octets = b""
+            return event
+        if self._state is CLOSED or self._course.forms.is_unfinished(frame):
+            return NEED_DATA
+        return self._generally().next_event()

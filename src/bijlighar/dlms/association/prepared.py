@@ -30,20 +30,22 @@ class Prepared:
 
     ``title`` our system title, None when nothing is ciphered nor proven by GMAC; ``password_octets`` LLS only.
     ``ciphered`` whether APDUs are, ``general`` in which form; ``is_hls`` whether proofs are exchanged.
+    ``initiate`` and ``initiate_again`` plain, in AARQ and RLRQ; ``aarq_head``, ``aarq_middle`` and ``rlrq_head``
+    stand before the challenge or password and, with ciphering, before the counter.
     """
 
     __slots__ = (
-        "_aarq_head",
-        "_aarq_middle",
-        "_initiate",
-        "_initiate_again",
-        "_rlrq_head",
+        "aarq_head",
+        "aarq_middle",
         "ciphered",
         "context",
         "general",
+        "initiate",
+        "initiate_again",
         "is_hls",
         "max_frame_octets",
         "protection",
+        "rlrq_head",
         "title",
     )
 
@@ -68,12 +70,12 @@ class Prepared:
         services = conformance(ciphering, general_blocks)
         again = InitiateRequest(conformance=services, max_pdu=max_pdu)
         first = InitiateRequest(conformance=services, max_pdu=max_pdu, dedicated_key=dedicated_key)
-        self._initiate, self._initiate_again = first.encode(), again.encode()
+        self.initiate, self.initiate_again = first.encode(), again.encode()
         self._prepare_aarq(mechanism, CHALLENGE_OCTETS if self.is_hls else password_octets)
         self._prepare_rlrq()
 
     def _prepare_aarq(self, mechanism: Mechanism, value_octets: int) -> None:
-        head, body_octets = self._information(self._initiate)
+        head, body_octets = self._information(self.initiate)
         information = head + bytes(body_octets)
         aarq = Aarq(
             context=self.context,
@@ -83,15 +85,15 @@ class Prepared:
             user_information=information,
         ).encode()
         value_ends = len(aarq) - len(information) - _BEFORE_INFORMATION
-        self._aarq_head = aarq[: value_ends - value_octets]
-        self._aarq_middle = aarq[value_ends : len(aarq) - body_octets]
+        self.aarq_head = aarq[: value_ends - value_octets]
+        self.aarq_middle = aarq[value_ends : len(aarq) - body_octets]
 
     def _prepare_rlrq(self) -> None:
-        self._rlrq_head = Release(0, None).encode(RLRQ)
+        self.rlrq_head = Release(0, None).encode(RLRQ)
         if self.ciphered:
-            head, body_octets = self._information(self._initiate_again)
+            head, body_octets = self._information(self.initiate_again)
             rlrq = Release(0, head + bytes(body_octets)).encode(RLRQ)
-            self._rlrq_head = rlrq[:-body_octets]
+            self.rlrq_head = rlrq[:-body_octets]
 
     def _information(self, initiate: bytes) -> tuple[bytes, int]:
         """The constant head of user information, and how many octets are filled in behind it."""
@@ -103,16 +105,16 @@ class Prepared:
 
     def aarq(self, value: bytes, channel: SecureChannel | None) -> bytes:
         """The AARQ with our challenge, the password, or b""; its InitiateRequest is ciphered when all is."""
-        filled = self._aarq_head + value + self._aarq_middle
+        filled = self.aarq_head + value + self.aarq_middle
         if self.ciphered and channel is not None:
-            return filled + channel.seal(self._initiate)
+            return filled + channel.seal(self.initiate)
         return filled
 
     def rlrq(self, channel: SecureChannel | None) -> bytes:
         """The RLRQ, with a ciphered InitiateRequest whenever the association is."""
         if self.ciphered and channel is not None:
-            return self._rlrq_head + channel.seal(self._initiate_again)
-        return self._rlrq_head
+            return self.rlrq_head + channel.seal(self.initiate_again)
+        return self.rlrq_head
 
 
 _shared = lru_cache(maxsize=_KEPT)(Prepared)

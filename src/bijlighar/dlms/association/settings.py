@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from typing import Any
 
 from bijlighar.dlms.errors import LocalProtocolError
 from bijlighar.dlms.gateway import Gateway
@@ -99,8 +100,8 @@ class ClientSettings:
     hdlc: HdlcSettings | None = None
     gateway: Gateway | None = None
     general_blocks: BlockSettings | None = None
-    kept: list[object] = field(default_factory=list, init=False, repr=False, compare=False)
-    """What these settings come to, once it was asked for (see ``prepared``)."""
+    kept: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
+    """What these settings come to, once it was asked for (see ``prepared`` and ``course``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,14 @@ class Gathering:
         self._pieces: list[bytes] = []
         self._size = 0
 
+    @classmethod
+    def of(cls, pieces: list[bytes]) -> Gathering:
+        """With the first blocks already there."""
+        gathering = cls()
+        for number, piece in enumerate(pieces, 1):
+            gathering.add(number, piece, last=False)
+        return gathering
+
     def add(self, number: int, octets: bytes, last: bool) -> bytes | None:
         """The value when it is whole. Raises StaleReply, TooLarge, Malformed."""
         if number != self.number + 1:
