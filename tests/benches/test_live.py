@@ -1,4 +1,4 @@
-"""The benchmark of the control room makes a city that the control room can be asked about, and tells its figures."""
+"""The benchmark of the control room makes a city that can be asked about, and tells its figures."""
 
 from __future__ import annotations
 
