@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from bijlighar.cim.period import Period
 from bijlighar.headend.coverage import (
     CIVIL_OFFSET_S,
+    MANY,
     MERGE_SLOTS,
     MOST_SLOTS_A_REQUEST,
     REASK_S,
@@ -160,3 +161,62 @@ def test_ranges_cover_every_missing_slot_and_whatever_is_held_leaves_them(kind, 
     assert all(r.start_s in gaps and r.end_s - kind.period_s in gaps for r in asked)
     hold_all(coverage, 1)
     assert coverage.missing_ranges(1, now_s) == []
+
+
+def test_many_rows_at_once_are_held_as_one_by_one():
+    draw = np.random.default_rng(3)
+    ids = np.arange(1, 401, dtype=np.int32)
+    meter_id = draw.choice(ids, 2 * MANY).astype(np.int32)
+    start_s = MIDNIGHT_S - draw.integers(0, 40 * 48, 2 * MANY) * 1800
+    at_once, singly = Coverage(ids, BLOCK, NOON_S), Coverage(ids, BLOCK, NOON_S)
+    at_once.hold(meter_id, start_s)
+    for first in range(0, len(meter_id), 500):
+        singly.hold(meter_id[first : first + 500], start_s[first : first + 500])
+    assert at_once.missing_counts(NOON_S).tolist() == singly.missing_counts(NOON_S).tolist()
+    for one in (1, 200, 400):
+        assert np.array_equal(at_once.missing(one, NOON_S), singly.missing(one, NOON_S))
+
+
+def test_what_is_older_is_not_asked_for_until_it_is_known_and_then_exactly():
+    since_s = NOON_S - 2 * 86_400
+    recent, older = Coverage(meters(1, 2), BLOCK, NOON_S), Coverage(meters(1, 2), BLOCK, NOON_S)
+    recent.hold(meters(1), starts(NOON_S - 3600))
+    recent.assume_before(since_s)
+    assert all(one.start_s >= since_s for one in recent.missing_ranges(1, NOON_S))
+    assert sum((one.end_s - one.start_s) // 1800 for one in recent.missing_ranges(2, NOON_S)) == 96
+    held = starts(*range(since_s - 10 * 1800, since_s, 1800))
+    older.hold(np.full(len(held), 2, np.int32), held)
+    older.assume_from(since_s)
+    assert older.backlogs(NOON_S).tolist() == [1, 2]
+    recent.learn_before(older, since_s, NOON_S + 1800)  # a slot has ended meanwhile
+    assert recent.missing_counts(NOON_S + 1800).tolist() == [SLOTS - 1, SLOTS - 10]
+
+
+def test_meters_with_a_backlog_are_those_of_whom_each_says_so():
+    coverage = Coverage(meters(1, 2, 3), BLOCK, NOON_S)
+    hold_all(coverage, 1)
+    hold_all(coverage, 2, without={NOON_S - 86_400})
+    hold_all(coverage, 3, without={NOON_S - 1800})  # may still appear by itself
+    assert coverage.backlogs(NOON_S).tolist() == [2]
+    assert [one for one in (1, 2, 3) if coverage.backlog(one, NOON_S)] == [2]
+
+
+def test_a_coverage_taken_in_adds_what_it_holds_and_whom_it_watches():
+    coverage, other = Coverage(meters(1, 2), BLOCK, NOON_S), Coverage(meters(2, 7), BLOCK, NOON_S - 1800)
+    hold_all(coverage, 1)
+    hold_all(other, 2)
+    hold_all(other, 7)
+    coverage.merge(other, NOON_S)
+    assert coverage.missing_counts(NOON_S).tolist() == [0, 1, 1]
+    assert 7 in coverage
+
+
+def test_a_clock_set_back_begins_the_window_anew():
+    coverage = Coverage(meters(1), BLOCK, NOON_S)
+    coverage.advance(NOON_S + 30 * 86_400)
+    assert coverage.is_ahead(NOON_S)
+    coverage.restart(NOON_S)
+    assert not coverage.is_ahead(NOON_S)
+    assert coverage.window.end_s == NOON_S
+    hold_all(coverage, 1)
+    assert coverage.missing_ranges(1, NOON_S) == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,11 +26,14 @@ from bijlighar.headend.kept import (
     AHEAD_S,
     OVERLAP_S,
     KeptRows,
+    Sources,
     backlog,
     last_done,
     look_up_logs,
     look_up_slots,
+    recent_of,
     slot_kind,
+    window_of,
 )
 from bijlighar.headend.keys import Keyring, KeysNotOpened, MeterKeys
 from bijlighar.headend.layouts import LayoutBook
@@ -116,16 +120,21 @@ class Fleet:
                 meters[meter.meter_id] = meter
             else:
                 unreadable[meter.meter_id] = why
-        firmware = {}
-        for meter_id in meters.keys() - self.firmware.keys():
-            nameplate = self._ports.nameplates.nameplate(meter_id)
-            if nameplate is not None:
-                firmware[meter_id] = nameplate.firmware
+        firmware = self._look_up_firmware(meters.keys() - self.firmware.keys())
         register = Register(
             version=version, meters=meters, sealed=sealed, unreadable=unreadable, firmware=firmware
         )
         self._load_layouts(register)
         return register
+
+    def _look_up_firmware(self, meter_ids: AbstractSet[int]) -> dict[int, str]:
+        if not meter_ids:
+            return {}
+        if self._ports.past is not None:
+            known = self._ports.past.firmware()
+            return {meter_id: known[meter_id] for meter_id in meter_ids & known.keys()}
+        nameplates = map(self._ports.nameplates.nameplate, sorted(meter_ids))
+        return {nameplate.meter_id: nameplate.firmware for nameplate in nameplates if nameplate is not None}
 
     def apply(self, register: Register) -> None:
         """From now on these are the meters."""
@@ -136,27 +145,53 @@ class Fleet:
         self.version = register.version
 
     def look_up_kept(self, meter_ids: NDArray[np.int64], now_s: float) -> KeptRows:
-        """What the store holds of these meters, and when each task was last done. Raises Unavailable."""
-        by_period: dict[tuple[ProfileKind, int], list[int]] = {}
-        meters = [meter_id for meter_id in meter_ids.tolist() if meter_id in self.meters]
-        for kind in _SLOTTED:
-            for meter_id in meters:
-                by_period.setdefault((kind, self._period_s(meter_id, kind)), []).append(meter_id)
-        wanted = np.array(meters, np.int64)
-        held, past = self._ports.held, self._ports.past
-        whole = len(meters) == len(self.meters)
-        slots = [
-            look_up_slots(held, past, kind, period_s, np.array(ids, np.int32), now_s, whole=whole)
-            for (kind, period_s), ids in by_period.items()
-        ]
-        last_s = last_done(past, wanted, now_s)
+        """What the store holds of these meters, and when each task was last done. Raises Unavailable.
+
+        Of very many meters only slots of the last days; ``look_up_older`` follows.
+        """
+        since_s = recent_of(len(meter_ids), now_s)
+        wanted, sources = self._sources(meter_ids)
+        window = window_of(now_s)
+        period = window if since_s is None else replace(window, start_s=since_s)
+        slots = self._look_up_slots(wanted, sources, period, now_s)
+        last_s = last_done(self._ports.past, wanted, now_s)
+        if since_s is not None:
+            for _, coverage in slots:
+                coverage.assume_before(since_s)
         return KeptRows(
             meter_ids=wanted,
             slots=slots,
-            logs=look_up_logs(held, wanted, now_s, whole=whole),
+            logs=look_up_logs(sources, wanted, now_s),
             last_s=last_s,
             backlog=backlog(slots, wanted, last_s, now_s),
+            since_s=since_s,
         )
+
+    def look_up_older(self, kept: KeptRows, now_s: float) -> KeptRows:
+        """What ``kept`` has left open: slots before the last days. Raises Unavailable."""
+        assert kept.since_s is not None
+        wanted, sources = self._sources(kept.meter_ids)
+        slots = self._look_up_slots(wanted, sources, replace(window_of(now_s), end_s=kept.since_s), now_s)
+        for _, coverage in slots:
+            coverage.assume_from(kept.since_s)
+        return replace(kept, slots=slots, logs=[], backlog=backlog(slots, wanted, kept.last_s, now_s))
+
+    def _sources(self, meter_ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], Sources]:
+        known = np.array([meter_id for meter_id in meter_ids.tolist() if meter_id in self.meters], np.int64)
+        everybody = len(known) == len(self.meters)
+        return known, Sources(held=self._ports.held, past=self._ports.past, all_meters=everybody)
+
+    def _look_up_slots(
+        self, meter_ids: NDArray[np.int64], sources: Sources, period: Period, now_s: float
+    ) -> list[tuple[ProfileKind, Coverage]]:
+        by_period: dict[tuple[ProfileKind, int], list[int]] = {}
+        for kind in _SLOTTED:
+            for meter_id in meter_ids.tolist():
+                by_period.setdefault((kind, self._period_s(meter_id, kind)), []).append(meter_id)
+        return [
+            (kind, look_up_slots(sources, kind, period_s, np.array(ids, np.int32), period, now_s))
+            for (kind, period_s), ids in by_period.items()
+        ]
 
     def take_in(self, kept: KeptRows, now_s: float) -> None:
         """From now on this counts as held, with what landed meanwhile."""
@@ -166,6 +201,14 @@ class Fleet:
                 coverage.merge(fresh, now_s)
         for kind, meter_id, start_s in kept.logs:
             self._seen.start_from(kind, meter_id, start_s, overlap_s=OVERLAP_S)
+
+    def take_in_older(self, kept: KeptRows, now_s: float) -> None:
+        """What ``look_up_older`` found is what is held of that time."""
+        assert kept.since_s is not None
+        for kind, older in kept.slots:
+            coverage = self._coverages.get((kind, older.kind.period_s))
+            if coverage is not None:
+                coverage.learn_before(older, kept.since_s, now_s)
 
     def turned_back(self, now_s: float) -> bool:
         """The utility's clock was set back; True when what is held must be looked up again."""

@@ -7,7 +7,7 @@ have read them a second ago. A group that is lost has its visits cut short.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from bijlighar.headend.alarms import Alarms
 from bijlighar.headend.clock import Clock
 from bijlighar.headend.fleet import Fleet
 from bijlighar.headend.jobs import JobDesk
+from bijlighar.headend.kept import KeptRows
 from bijlighar.headend.permits import Permits
 from bijlighar.headend.roster import Roster
 from bijlighar.headend.schedule import Task
@@ -26,6 +27,8 @@ from bijlighar.headend.tenure import Tenure
 
 _log = structlog.get_logger("headend")
 
+OLDER_RETRY_S = 5.0
+"""Between tries to look up what is older, while the store is away."""
 UNHELD_S = 30.0
 """Groups that nobody holds for so long are an alarm: longer than any take-over."""
 
@@ -131,9 +134,18 @@ class Holding:
         return group is None or (group in self._tenure.epochs and group not in self._tenure.leaving)
 
     def _look_up(self, meter_ids: NDArray[np.int64]) -> None:
-        task = asyncio.create_task(self._take_over_or_tell(meter_ids))
+        self._in_background(self._take_over_or_tell(meter_ids))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._looking.add(task)
         task.add_done_callback(self._looking.discard)
+
+    async def end(self) -> None:
+        """Look nothing up any more."""
+        for task in self._looking:
+            task.cancel()
+        await asyncio.gather(*self._looking, return_exceptions=True)
 
     async def _take_over_or_tell(self, meter_ids: NDArray[np.int64]) -> None:
         try:
@@ -151,6 +163,25 @@ class Holding:
         now_s = self._clock.now()
         self._fleet.take_in(kept, now_s)
         self._roster.hold(kept.meter_ids, kept.last_s, now_s)
+        self._ask_for_older(kept)
+        if kept.since_s is not None:
+            self._in_background(self._look_up_older(kept))
+
+    async def _look_up_older(self, kept: KeptRows) -> None:
+        """Tried until it is known: before, nobody is asked for what is older."""
+        while True:
+            try:
+                older = await self._in_library(self._fleet.look_up_older, kept, self._clock.now())
+                break
+            except Unavailable as error:
+                _log.info("older slots are not looked up yet", cause=error.reason)
+                await asyncio.sleep(OLDER_RETRY_S)
+        self._fleet.take_in_older(older, self._clock.now())
+        self._ask_for_older(older)
+        _log.info("what is held is known", meters=len(older.meter_ids), with_gaps=len(older.backlog))
+
+    def _ask_for_older(self, kept: KeptRows) -> None:
+        now_s = self._clock.now()
         for meter_id in kept.backlog.tolist():
             self._roster.ask_for(meter_id, Task.BACKFILL, now_s)
 

@@ -23,7 +23,12 @@ OVERLAP_S = 7 * 86_400
 """Logs are read again from this long before the newest row held at start: logs were not told apart there."""
 PAST_S = 30 * 3600
 """How far back contacts tell when a task was last done: the longest period is a day, spread over six hours."""
+ALL_AT_ONCE = 10_000
+"""Meters of which everything is looked up before they are read: a second. Of more, the last days first."""
+RECENT_S = 2 * 86_400
+"""A head-end that was away for less reads all that is due at once; older gaps wait for the rest of the look."""
 _DAY_S = 86_400
+_NEVER_S = np.iinfo(np.int64).min
 _LOG_DAYS = {ProfileKind.EVENT: WINDOW_DAYS, ProfileKind.BILLING: 400}
 _TASKS = {task.name.lower().replace("_", "-"): task for task in Task}
 
@@ -33,6 +38,7 @@ class KeptRows:
     """``logs``: kind, int32[row] meters, int64[row] starts; ``last_s`` float64[task, meter].
 
     ``backlog`` int64[meter]: read before, and yet older slots are missing
+    ``since_s`` from when on slots were looked up, None: all
     """
 
     meter_ids: NDArray[np.int64]
@@ -40,6 +46,7 @@ class KeptRows:
     logs: list[tuple[ProfileKind, NDArray[np.int32], NDArray[np.int64]]]
     last_s: NDArray[np.float64]
     backlog: NDArray[np.int64]
+    since_s: int | None = None
 
 
 def slot_kind(kind: ProfileKind, period_s: int) -> SlotKind:
@@ -47,31 +54,42 @@ def slot_kind(kind: ProfileKind, period_s: int) -> SlotKind:
     return SlotKind(period_s=period_s, blocks=kind is ProfileKind.BLOCK_LOAD)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where it is asked. ``all_meters``: of all meters, so that nobody need be named."""
+
+    held: HeldReadings
+    past: Past | None
+    all_meters: bool
+
+
+def window_of(now_s: float) -> Period:
+    """Everything that a coverage looks at."""
+    return Period(start_s=int(now_s) - (WINDOW_DAYS + 1) * _DAY_S, end_s=int(now_s) + AHEAD_S)
+
+
+def recent_of(count: int, now_s: float) -> int | None:
+    """From when on it is looked first, where all at once would take long: epoch seconds, None for all at once."""
+    return int(now_s) - RECENT_S if count > ALL_AT_ONCE else None
+
+
 def look_up_slots(
-    held: HeldReadings,
-    past: Past | None,
-    kind: ProfileKind,
-    period_s: int,
-    meter_ids: NDArray[np.int32],
-    now_s: float,
-    *,
-    whole: bool,
-) -> tuple[ProfileKind, Coverage]:
-    """Which slots of these meters are held. ``whole``: these are all meters. Raises Unavailable."""
+    sources: Sources, kind: ProfileKind, period_s: int, meter_ids: NDArray[np.int32], period: Period, now_s: float
+) -> Coverage:
+    """Which slots of these meters that start in ``period`` are held. Raises Unavailable."""
     coverage = Coverage(meter_ids, slot_kind(kind, period_s), now_s)
-    window = Period(start_s=int(now_s) - (WINDOW_DAYS + 1) * _DAY_S, end_s=int(now_s) + AHEAD_S)
-    for meters, starts_s in _parts(held, past, kind, window, None if whole else meter_ids):
+    for meters, starts_s in _parts(sources, kind, period, meter_ids):
         coverage.hold(meters, starts_s)
-    return kind, coverage
+    return coverage
 
 
 def _parts(
-    held: HeldReadings, past: Past | None, kind: ProfileKind, window: Period, meter_ids: NDArray[np.int32] | None
+    sources: Sources, kind: ProfileKind, period: Period, meter_ids: NDArray[np.int32]
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
-    if past is not None:
-        yield from past.held_parts(kind, window, meter_ids)
+    if sources.past is not None:
+        yield from sources.past.held_parts(kind, period, None if sources.all_meters else meter_ids)
     else:
-        yield held.held(kind, window)
+        yield sources.held.held(kind, period)
 
 
 def backlog(
@@ -90,17 +108,19 @@ def backlog(
 
 
 def look_up_logs(
-    held: HeldReadings, meter_ids: NDArray[np.int64], now_s: float, *, whole: bool
+    sources: Sources, meter_ids: NDArray[np.int64], now_s: float
 ) -> list[tuple[ProfileKind, NDArray[np.int32], NDArray[np.int64]]]:
-    """Rows of event and billing logs that are held of these meters. Raises Unavailable."""
+    """The newest row of each meter's event and billing logs that is held. Raises Unavailable."""
     found = []
+    wanted = meter_ids.astype(np.int32)
     for kind, days in _LOG_DAYS.items():
         window = Period(start_s=int(now_s) - days * _DAY_S, end_s=int(now_s) + AHEAD_S)
-        meters, starts_s = held.held(kind, window)
-        if not whole:
-            among = np.isin(meters, meter_ids)
-            meters, starts_s = meters[among], starts_s[among]
-        found.append((kind, meters, starts_s))
+        newest_s = np.full(int(meter_ids.max(initial=0)) + 1, _NEVER_S)
+        for meters, starts_s in _parts(sources, kind, window, wanted):
+            known = meters < len(newest_s)
+            np.maximum.at(newest_s, meters[known], starts_s[known])
+        told = wanted[newest_s[wanted] > _NEVER_S]
+        found.append((kind, told, newest_s[told]))
     return found
 
 

@@ -61,7 +61,10 @@ class HeldReadings(Protocol):
 
 
 class Past(Protocol):
-    """What was done before this process began, in parts that need not be held in memory together."""
+    """What was done before this process began, for all meters at once or in parts that need no memory together."""
+
+    def firmware(self) -> dict[int, str]:
+        """The firmware on each meter's newest nameplate; meters without one are absent."""
 
     def held_parts(
         self, kind: ProfileKind, period: Period, meter_ids: NDArray[np.int32] | None = None

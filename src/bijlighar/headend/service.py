@@ -335,6 +335,7 @@ class HeadEnd:
         self._stopping.set()
         if self.push is not None:
             await self.push.close()
+        await self._holding.end()
         await self._dispatcher.end(self._settings.grace_s)
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._delivery.stop, self._settings.landing_grace_s)

@@ -42,17 +42,15 @@ def to_give(board: Board, life: str, meters: Mapping[str, int], ended: Collectio
         return given
     share = sum(meters.values()) / len(loads)
     rest = sorted(held - given, key=lambda group: (-meters[group], group))
-    while loads[life] > share * (1 + TOLERANCE):
+    for group in rest:  # the largest first: a group too large for the excess of now is too large for any later one
+        if loads[life] <= share * (1 + TOLERANCE):
+            break
         least = min(others, key=lambda one: (loads[one], one))
         excess, gap = loads[life] - share, loads[life] - loads[least]
-        fits = [group for group in rest if meters[group] / 2 <= excess and meters[group] < gap]
-        if not fits:
-            break
-        group = fits[0]
-        rest.remove(group)
-        given.add(group)
-        loads[life] -= meters[group]
-        loads[least] += meters[group]
+        if meters[group] / 2 <= excess and meters[group] < gap:
+            given.add(group)
+            loads[life] -= meters[group]
+            loads[least] += meters[group]
     return given
 
 

@@ -12,15 +12,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from sqlalchemy import func, select
 
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.contacts import Outcome
 from bijlighar.cim.period import Period
+from bijlighar.records import tables
 from bijlighar.records.arrow_columns import integers
+from bijlighar.records.database import Database
 from bijlighar.records.manifest import Manifest
 from bijlighar.records.newest import chosen
 from bijlighar.records.pinned import read_pinned
-from bijlighar.records.segment import CONTACT, Segment
+from bijlighar.records.segment import CONTACT, Segment, SegmentDamaged
 from bijlighar.records.segment_reader import Columns, SegmentReader
 
 _FAR_S = 2**40
@@ -30,10 +33,21 @@ _TOLD = ("meter_id", "started_ms", "purpose", "outcome")
 class Past:
     """Reads what was landed. Usable from many threads. Raises SegmentDamaged and Unavailable."""
 
-    def __init__(self, manifest: Manifest, reader: SegmentReader, examine: Callable[[str], bool]) -> None:
+    def __init__(
+        self, database: Database, manifest: Manifest, reader: SegmentReader, examine: Callable[[str], bool]
+    ) -> None:
+        self._database = database
         self._manifest = manifest
         self._reader = reader
         self._examine = examine
+
+    def firmware(self) -> dict[int, str]:
+        """The firmware on each meter's newest nameplate; meters without one are absent."""
+        plates = tables.nameplates
+        newest = select(func.max(plates.c.number)).group_by(plates.c.meter_id)
+        query = select(plates.c.meter_id, plates.c.firmware).where(plates.c.number.in_(newest))
+        with self._database.read() as connection:
+            return {row.meter_id: row.firmware for row in connection.execute(query)}
 
     def held_parts(
         self, kind: ProfileKind, period: Period, meter_ids: NDArray[np.int32] | None = None
@@ -49,9 +63,17 @@ class Past:
             columns = chosen(columns, period=period, meter_ids=wanted)
             return columns["meter_id"].astype(np.int32), columns["start_s"]
 
-        yield from read_pinned(
-            lambda: self._manifest.pin(kind.value, period=period, meters=meters), read, self._examine
-        )
+        for last_try in (False, True):
+            pinned = self._manifest.pin(kind.value, period=period, meters=meters)
+            try:
+                for segment in pinned.segments:
+                    yield read(segment)
+            except SegmentDamaged as fault:  # a compaction may have taken it away: told once more from the start
+                if last_try:
+                    self._examine(fault.file)
+                    raise
+            else:
+                return
 
     def last_successes(self, since_s: int) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.float64]]]:
         """``(purpose, meter_id[row], started_s[row])``: each meter's newest successful contact of each purpose.

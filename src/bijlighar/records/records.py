@@ -96,7 +96,7 @@ class Records:
         self.landing = Landing(manifest, segment_files, self._owner, now=now, zone=zone)
         self.readings = Readings(manifest, reader, examine=self._recovery.examine, now=now, zone=zone)
         self.pieces = Pieces(manifest, reader, self._recovery.examine)
-        self.past = Past(manifest, reader, examine=self._recovery.examine)
+        self.past = Past(self._database, manifest, reader, examine=self._recovery.examine)
         self.compaction = Compaction(
             self._database, manifest, reader, self.landing, root=root, examine=self._recovery.examine, wall=wall
         )
