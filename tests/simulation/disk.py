@@ -45,6 +45,8 @@ class Disk:
         self._chance, self._weather, self._now, self._tell, self._die = chance, weather, now, tell, die
         self.away = False
         self.steps = 0
+        self.condemned: dict[Process, int] = {}
+        """Processes that die so many steps from now."""
         self._unsynchronised: dict[Path, None] = {}
         self._unnamed: dict[Path, Path] = {}
 
@@ -56,7 +58,11 @@ class Disk:
         self.steps += 1
         number, process = self.steps, worker.process
         worker.sleep(-STEP_S * log(1.0 - self._chance.unit("step time", number)))
-        if self._weather.acts(self._now()) and self._chance.unit("dies", number) < self._weather.dies_at_step:
+        left = self.condemned.get(process)
+        if left is not None:
+            self.condemned[process] = left - 1
+        if left == 0:
+            del self.condemned[process]
             self._tell(f"{process.name} dies at {what}")
             self._die(process)
             worker.sleep(None)

@@ -129,6 +129,13 @@ class HeadEndLife:
         wait_s = least_s + (most_s - least_s) * self._simulation.chance.unit("again", self._number, self._lives)
         self._simulation.world.call_later(wait_s, self.start)
 
+    def believes_in(self, group: str) -> bool:
+        """Whether it runs, and believes that it holds this group's lease."""
+        if not self.alive or self.process.stands or self._headend is None or self._headend._loop is None:
+            return False
+        tenure = self._headend._tenure
+        return group in tenure.epochs and not tenure.lapsed
+
     # What befalls it
 
     def killed(self, *, power_cut: bool = False) -> None:

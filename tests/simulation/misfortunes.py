@@ -14,6 +14,14 @@ RESET_CLOCK_S = 946_684_800
 """2000-01-01: what a clock shows after its battery has died."""
 
 
+STEPS_OF_A_LANDING = 16
+"""Two or three files of five steps each, and a transaction."""
+
+
+FLICKERS_S = 300.0
+"""A power cut comes this long after the light flickered, or sooner."""
+
+
 class Misfortunes:
     """Puts timers into the world; each draws whether and when by its own name."""
 
@@ -59,11 +67,30 @@ class Misfortunes:
     def _kill(self, life, draw) -> None:
         town = self._simulation
         if draw.random() >= town.weather.power_cuts:
-            life.killed()
+            if draw.random() >= town.weather.at_a_step:
+                life.killed()
+            elif life.alive:
+                town.disk.condemned[life.process] = draw.randrange(STEPS_OF_A_LANDING)
             return
-        for other in town.headends:
+        self.power_cut()
+
+    def power_cut(self) -> None:
+        """The machine goes dark, with every process and with what was not safe."""
+        self._simulation.befell["power cut"] += 1
+        for other in self._simulation.headends:
             other.killed(power_cut=True)
-        town.disk.power_cut()
+        self._simulation.disk.power_cut()
+
+    def died_at_a_step(self, number: int) -> None:
+        """Perhaps the light only flickered, and goes out for good while the process has just begun again."""
+        town = self._simulation
+        town.befell["killed at a step"] += 1
+        if town.chance.unit("flickers", number) < town.weather.flickers:
+            town.world.call_later(FLICKERS_S * town.chance.unit("flicker", number), self._goes_out)
+
+    def _goes_out(self) -> None:
+        if self._simulation.weather.acts(self._simulation.kernel.now_s):
+            self.power_cut()
 
     def _tower(self, group: str, draw) -> None:
         town = self._simulation

@@ -59,6 +59,7 @@ class Line:
         self.segments = 0
         self.mute = False
         self.client_open = True
+        self.title = b""
         self.protocol: asyncio.Protocol | None = None
         self.answering: Answering | None = None
         self._free_at = {True: 0.0, False: 0.0}

@@ -16,7 +16,8 @@ from bijlighar.headend.delivery import DeliverySettings
 from bijlighar.headend.dispatch import DispatchSettings
 from bijlighar.headend.retry import Backoff
 from bijlighar.headend.schedule import Cadence, ScheduleSettings, Task
-from bijlighar.headend.service import HeadEndSettings
+from bijlighar.headend.tenure import TenureSettings
+from bijlighar.headend.terms import HeadEndSettings
 from bijlighar.records import Records
 
 from . import truths
@@ -52,7 +53,8 @@ SETTINGS = HeadEndSettings(
     ),
     delivery=DeliverySettings(most_wait_s=15.0, queue_octets=16 << 20),
     dispatch=DispatchSettings(most_sessions=100, most_sessions_a_group=12),
-    tick_s=10.0,
+    tenure=TenureSettings(renew_s=60.0, fresh_s=150.0, held_s=240.0, taken_s=360.0),
+    tick_s=15.0,
     job_poll_s=60.0,
     registry_poll_s=600.0,
     refusal_poll_s=600.0,
@@ -66,7 +68,10 @@ _ONE_VISIT_OCTETS = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is simulated. ``calm_s`` at the end nothing befalls anybody; ``headends`` processes share the town."""
+    """What is simulated. ``calm_s`` at the end nothing befalls anybody; ``headends`` processes share the town.
+
+    ``stops``: the run ends within an hour of the first broken promise.
+    """
 
     seed: int
     meters: int = 10
@@ -75,6 +80,7 @@ class Plan:
     calm_s: float = CALM_S
     headends: int = 1
     settings: HeadEndSettings = SETTINGS
+    stops: bool = False
 
     @property
     def end_s(self) -> float:
@@ -84,7 +90,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a run has shown. ``wall_s`` machine seconds; ``befell`` how often each misfortune came."""
+    """What a run has shown. ``wall_s``, ``cpu_s`` machine seconds; ``befell`` how often each misfortune came."""
 
     digest: str
     events: int
@@ -97,6 +103,7 @@ class Found:
     most_sessions: int
     most_queue_octets: int
     wall_s: float
+    cpu_s: float
     trace: Trace = field(repr=False)
 
 
@@ -107,6 +114,7 @@ class Simulation:
         self.plan = plan
         self.kernel = kernel
         self.trace = trace
+        self.headends: list[HeadEndLife] = []
         self.chance = Chance(plan.seed)
         self.weather = replace(plan.weather, until_s=min(plan.weather.until_s, plan.end_s - plan.calm_s))
         self.befell: Counter[str] = Counter()
@@ -125,6 +133,7 @@ class Simulation:
                 queue_octets=plan.settings.delivery.queue_octets + limits.most_sessions * _ONE_VISIT_OCTETS,
             ),
             lambda meter: land.groups[meter],
+            self.believing,
         )
         self.books = Books(self.watch, self.lab, land.indices)
         self.world = Process(kernel, "world", faulted=self.own_fault)
@@ -163,9 +172,16 @@ class Simulation:
         """Whether the meter's tower is silent."""
         return self.dark_until.get(self.land.groups[meter], 0.0) > self.kernel.now_s
 
+    def believing(self, group: str, *, besides: Process) -> str | None:
+        """Another process that runs and believes that it holds this group's lease."""
+        for life in self.headends:
+            if life.process is not besides and life.believes_in(group):
+                return life.name
+        return None
+
     def dies_at_step(self, process: Process) -> None:
         """Killed between two effects, as soon as the scheduler is back."""
-        self.befell["killed at a step"] += 1
+        self.misfortunes.died_at_a_step(self.disk.steps)
         for life in self.headends:
             if life.process is process:
                 self.world.call_soon(life.killed)
@@ -176,7 +192,8 @@ class Simulation:
             self.world.call_soon(life.start)
         self.misfortunes.begin()
         self.world.call_at(DAY_S, self._next_day)
-        self.kernel.run(self.plan.end_s)
+        while self.kernel.now_s < self.plan.end_s and not (self.plan.stops and self.watch.violations):
+            self.kernel.run(min(self.kernel.now_s + HOUR_S, self.plan.end_s))
         for life in self.headends:
             life.end()
         self._last_look()
@@ -194,6 +211,8 @@ class Simulation:
             self.books.nothing_doubled(records, self.jumped)
             for kind in truths.KINDS:
                 self.books.all_true(records, kind, nows_s, self.jumped)
+                if self.kernel.now_s < self.plan.end_s:
+                    continue  # no peace came, in which what is missing could have been read
                 until_s = self.now() - SETTLED_S
                 self.books.whole(records, kind, self.now(), self.now() - _MEMORY_S, until_s)
 
@@ -207,7 +226,7 @@ class Simulation:
 
 def simulate(plan: Plan, into: TextIO | None = None) -> Found:
     """Run a plan. Raises nothing for what goes wrong in the town: it is in ``violations``."""
-    began, trace, kernel = time.perf_counter(), Trace(into), Kernel()
+    began, began_cpu, trace, kernel = time.perf_counter(), time.process_time(), Trace(into), Kernel()
     land = ground(plan.meters)
     told: list[str] = []
     gc.freeze()  # what stands now is not looked through at every collection
@@ -233,5 +252,6 @@ def simulate(plan: Plan, into: TextIO | None = None) -> Found:
         most_sessions=watch.most_sessions,
         most_queue_octets=watch.most_queue_octets,
         wall_s=time.perf_counter() - began,
+        cpu_s=time.process_time() - began_cpu,
         trace=trace,
     )

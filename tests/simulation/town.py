@@ -18,7 +18,7 @@ from meterlab.lab import Lab, build, town_named
 START_S = datetime(2026, 6, 1, 0, 0, tzinfo=UTC).timestamp()
 TOWN_SEED = 20_260_601
 RING = Keyring(bytes(range(32)))
-METERS_A_TOWER = 50
+METERS_A_TOWER, FEWEST_TOWERS = 50, 4
 _PORT = 4059
 _MEMORY = Path("/dev/shm")
 
@@ -54,7 +54,8 @@ def ground(meters: int) -> Ground:
     consumers = max(1, meters - max(1, meters // 100))
     lab, folder, sheets = _lab(consumers), scratch(), scratch()
     count = len(lab.town)
-    groups = tuple(f"tower-{meter % -(-count // METERS_A_TOWER)}" for meter in range(count))
+    towers = max(FEWEST_TOWERS, -(-count // METERS_A_TOWER))
+    groups = tuple(f"tower-{meter % towers}" for meter in range(count))
     sheets.mkdir(exist_ok=True)
     for table in registry.HEADERS:
         rows = list(registry.rows(lab.town, table, _PORT))

@@ -40,10 +40,21 @@ class Bounds:
 
 
 class Watch:
-    """Looks at lines, counters, heartbeats and what was acknowledged. ``stop_at`` violations end the looking."""
+    """Looks at lines, counters, leases, heartbeats and what was acknowledged.
 
-    def __init__(self, trace: Trace, now: Callable[[], float], bounds: Bounds, group_of: Callable[[int], str]):
+    ``believing(group, besides=process)``: a running process other than this that believes it holds the group.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        now: Callable[[], float],
+        bounds: Bounds,
+        group_of: Callable[[int], str],
+        believing: Callable[..., str | None],
+    ) -> None:
         self._trace, self._now, self._bounds, self._group_of = trace, now, bounds, group_of
+        self._believing = believing
         self.violations: list[Violation] = []
         self.outcomes: Counter[str] = Counter()
         self.meter_faults: Counter[str] = Counter()
@@ -54,8 +65,7 @@ class Watch:
         self._open: dict[int, dict[Line, None]] = {}
         self._groups: Counter[tuple[str, str]] = Counter()
         self._processes: Counter[str] = Counter()
-        self._sent: dict[tuple[int, int], tuple[int, str]] = {}
-        self._used: dict[int, dict[int, int]] = {}
+        self._used: dict[tuple[int, bytes], dict[int, int]] = {}
         self._accepted: dict[tuple[int, int], int] = {}
 
     def broken(self, promise: str, detail: str, about: str = "") -> None:
@@ -70,10 +80,12 @@ class Watch:
         """A process calls a meter."""
         self.calls += 1
         mine, process = self._open.setdefault(line.meter, {}), line.process.name
-        others = [other for other in mine if not other.process.stands and not other.process.dead]
-        if others:
-            word = f"meter {line.meter} is called by {process} while {others[0].process.name} talks with it"
-            self.broken("one association per meter", word, f"meter {line.meter} ")
+        if any(other.process is line.process for other in mine):
+            self.broken("one association per meter", f"{process} calls while it talks", f"meter {line.meter} ")
+        rival = self._believing(self._group_of(line.meter), besides=line.process)
+        if rival is not None:
+            word = f"{process} calls meter {line.meter}, whose group {rival} holds"
+            self.broken("one holder of a lease", word, f"meter {line.meter} ")
         mine[line] = None
         group = (process, self._group_of(line.meter))
         self._groups[group] += 1
@@ -98,18 +110,19 @@ class Watch:
             end = at + WRAPPER_HEADER_OCTETS + int.from_bytes(octets[at + 6 : at + 8], "big")
             frame = octets[at:end]
             at = end
+            line.title = wire.title(frame) or line.title
             number = wire.counter(frame)
             if number is not None:
                 self._count(line, wire.caller(frame), number)
 
     def _count(self, line: Line, client: int, number: int) -> None:
-        used = self._used.setdefault(line.meter, {})
+        """A meter's keys, a title and a counter are a nonce, whoever of us uses it."""
+        used = self._used.setdefault((line.meter, line.title), {})
         before = used.get(number)
         if before is not None:
-            whose = f"client {client}" if before == client else f"client {client}, before by client {before}"
             self.broken(
-                "no counter twice" if before == client else "no counter twice under one key and title",
-                f"meter {line.meter} {whose}: counter {number} used again by {line.process.name}",
+                "no counter twice",
+                f"meter {line.meter}: {number} used by client {client} of {line.process.name}, before by {before}",
                 f"meter {line.meter} ",
             )
         used[number] = client

@@ -28,7 +28,8 @@ class Weather:
     ``kills_a_day``, ``stops_a_day``, ``pauses_a_day`` of each process: killed, told to stop, paused by its machine
     ``pause_s``        longest pause
     ``power_cuts``     share of kills that take the machine with them: unsynchronised files and names are lost
-    ``dies_at_step``   share of steps of a landing (written, renamed, committed …) at which it is killed
+    ``at_a_step``      share of kills that wait for a step of a landing (written, renamed, committed …)
+    ``flickers``       share of deaths at a step that a power cut follows within minutes
     ``outages_a_day``  of the store, ``outage_s`` longest; ``disk_refuses`` share of file steps refused by the disk
     ``lost_answers``   share of commits that the database took and whose answer was an error
     ``towers_a_day``   silences of each tower, ``tower_s`` longest
@@ -40,9 +41,10 @@ class Weather:
     kills_a_day: float = 0.0
     stops_a_day: float = 0.0
     pauses_a_day: float = 0.0
-    pause_s: float = 120.0
+    pause_s: float = 900.0
     power_cuts: float = 0.0
-    dies_at_step: float = 0.0
+    at_a_step: float = 0.0
+    flickers: float = 0.0
     outages_a_day: float = 0.0
     outage_s: float = 2 * HOUR_S
     disk_refuses: float = 0.0
@@ -69,11 +71,12 @@ ROUGH = Weather(
         (LineFault.DOUBLED, 0.01),
         (LineFault.RESTART, 0.005),
     ),
-    kills_a_day=2.0,
+    kills_a_day=1.0,
     stops_a_day=0.5,
     pauses_a_day=2.0,
     power_cuts=0.3,
-    dies_at_step=0.0005,
+    at_a_step=0.5,
+    flickers=0.2,
     outages_a_day=1.0,
     disk_refuses=0.002,
     lost_answers=0.002,
@@ -83,10 +86,9 @@ ROUGH = Weather(
 STORM = replace(
     ROUGH,
     line=tuple((fault, 3 * share) for fault, share in ROUGH.line),
-    kills_a_day=12.0,
+    kills_a_day=16.0,
     stops_a_day=2.0,
     pauses_a_day=6.0,
-    dies_at_step=0.02,
     outages_a_day=3.0,
     outage_s=HOUR_S,
     disk_refuses=0.02,
