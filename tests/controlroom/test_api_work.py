@@ -301,13 +301,16 @@ def test_a_head_ends_word_is_shown_with_its_alarms(client: Client, room: Control
         "sessions": 3,
         "queue_octets": 0,
         "meters": 12,
+        "groups": 3,
         "alarms": [],
     }
     _, message = read_message([b"heartbeat", json.dumps(word).encode()])
     assert isinstance(message, Heartbeat)
     room.take(message)
     status = client.get("/api/status").json()
-    assert status["headends"] == [{"id": "headend-1", "alive": True, "last_seen": iso(NOW), "lag_s": 4000.5}]
+    [headend] = status["headends"]
+    assert headend.pop("last_seen") == iso(NOW)
+    assert headend == {"id": "headend-1", "alive": True, "lag_s": 4000.5, "groups": 3, "meters": 12}
     assert (status["lag_s"], status["alarms"]) == (4000.5, [])
     health = client.get("/api/health").json()
     assert (health["headends_alive"], health["lag_s"]) == (1, 4000.5)

@@ -35,6 +35,12 @@ def test_host_names_are_listed_with_commas_in_the_environment() -> None:
     assert settings.host_names == ("meters.kesco.example", "localhost")
 
 
+def test_visits_a_group_are_set_by_kind(tmp_path: Path) -> None:
+    settings = load_settings(_file(tmp_path, 'sessions_a_group = "20, gateway=1, Pool = 4"'), environment={})
+    assert settings.group_sessions() == (20, {"gateway": 1, "pool": 4})
+    assert Settings().group_sessions() == (50, {"gateway": 1})
+
+
 @pytest.mark.parametrize(
     ("text", "key", "reason"),
     [
@@ -49,6 +55,9 @@ def test_host_names_are_listed_with_commas_in_the_environment() -> None:
         ("host_names = []", "host_names", "nobody"),
         ('host = "0.0.0.0"', "secure_cookies", "HTTPS"),
         ('host = "meters.example"', "secure_cookies", "HTTPS"),
+        ('sessions_a_group = "50, gateway=none"', "sessions_a_group", "KIND=NUMBER"),
+        ('sessions_a_group = "0"', "sessions_a_group", "number"),
+        ('sessions_a_group = "gateway=1"', "sessions_a_group", "other kinds"),
         (f'data_dir = "/{"x" * 120}"', "feed", "too long"),
     ],
 )

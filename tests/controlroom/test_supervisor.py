@@ -111,7 +111,7 @@ def test_a_demo_starts_reads_ends_and_finds_its_data_again(tmp_path: Path) -> No
         assert f"http://localhost:{demo.port}" in told
         for name, (password, *_) in DEMO_PEOPLE.items():
             assert re.search(rf"{name}.*{password}", told)
-    with _started(data, tmp_path / "second.log", "--scene", LAST_GASP) as demo:
+    with _started(data, tmp_path / "second.log", "--scene", LAST_GASP, "--headends", "2") as demo:
         demo.until(demo.page)
         crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
         assert time.monotonic() - demo.began_s < LATER_START_WITHIN_S * crowd
@@ -129,8 +129,15 @@ def test_a_demo_starts_reads_ends_and_finds_its_data_again(tmp_path: Path) -> No
             assert len(rows) == 12
             assert any(row["power_w"] is not None for row in rows)
             demo.until(lambda: _pushed(client, rows) >= {85, 86})
+            demo.until(lambda: _shared(client) == (["headend-1", "headend-2"], 12))
         assert demo.end() < END_WITHIN_S
         assert demo.children() == []
+
+
+def _shared(client: httpx.Client) -> tuple[list[str], int]:
+    """Head-ends that are alive, and how many meters they read together."""
+    alive = [headend for headend in client.get("/api/status").json()["headends"] if headend["alive"]]
+    return [headend["id"] for headend in alive], sum(headend["meters"] for headend in alive)
 
 
 def _pushed(client: httpx.Client, meters: list[dict[str, Any]]) -> set[int]:

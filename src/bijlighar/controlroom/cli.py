@@ -94,13 +94,16 @@ def demo(
         bool,
         typer.Option("--push/--no-push", help="Whether the meters also tell unasked: rows, alerts, last gasps."),
     ] = True,
+    headends: Annotated[
+        int, typer.Option(min=1, max=64, help="Head-end processes that share the meters; try to kill one.")
+    ] = 1,
 ) -> None:
     """A virtual town, a head-end that reads it, and the control room. Ctrl-C ends everything."""
     from bijlighar.controlroom import demo as demonstration  # noqa: PLC0415 (help stays quick)
 
     with _faults_told():
         chosen = demonstration.Demo(
-            settings=demonstration.demo_settings(_demo_folder(data), port, town),
+            settings=demonstration.demo_settings(_demo_folder(data), port, town, headends),
             town=town,
             scenes=tuple(scene or ()),
             speed=speed,

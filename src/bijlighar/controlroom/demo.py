@@ -56,12 +56,13 @@ class Demo:
     push: bool = True
 
 
-def demo_settings(data_dir: Path, port: int, town: str) -> Settings:
+def demo_settings(data_dir: Path, port: int, town: str, headends: int = 1) -> Settings:
     """Settings of a demo: this machine only, the master key beside the records, the town's clock."""
     return Settings(
         data_dir=str(data_dir),
         port=port,
         town=town,
+        headends=headends,
         clock_file=str(data_dir / "town.clock"),
         master_key_file=str(data_dir / "master.key"),
     )

@@ -40,11 +40,14 @@ class HeadEndWatch:
     def alarms(self, *, wall_s: float, now_s: float) -> list[Alarm]:
         """Alarms of those alive, and one for each that fell silent."""
         found: list[Alarm] = []
-        for beat, alive in self.beats(wall_s=wall_s):
+        beats = self.beats(wall_s=wall_s)
+        others = any(alive for _, alive in beats)
+        for beat, alive in beats:
             if alive:
                 found += beat.alarms
             else:
-                detail = f"head-end {beat.owner} has not spoken; its meters are not read"
+                follows = "the others read its meters" if others else "its meters are not read"
+                detail = f"head-end {beat.owner} has not spoken; {follows}"
                 found.append(Alarm(code="head-end-silent", since_s=int(beat.now_s), detail=detail))
         if not self._beats:
             found.append(Alarm(code="no-head-end", since_s=int(now_s), detail="no head-end has spoken yet"))

@@ -36,6 +36,7 @@ def run_headend(settings: Settings, number: int) -> None:
     from bijlighar.operations.headend_process import HeadEndProcess, run  # noqa: PLC0415
 
     target = settings.push_target() if number == 1 else None  # one process alone knows which pushes were heard
+    most, by_kind = settings.group_sessions()
     own_title = TITLE_PREFIX + number.to_bytes(TITLE_OCTETS - len(TITLE_PREFIX), "big")
     run(
         HeadEndProcess(
@@ -47,7 +48,9 @@ def run_headend(settings: Settings, number: int) -> None:
             metrics_port=settings.headend_metrics_port and settings.headend_metrics_port + number - 1,
             headend=HeadEndSettings(
                 owner=f"headend-{number}",
-                dispatch=DispatchSettings(most_sessions=settings.sessions_at_once),
+                dispatch=DispatchSettings(
+                    most_sessions=settings.sessions_at_once, most_sessions_a_group=most, group_kinds=by_kind
+                ),
                 visits=VisitSettings(own_title=own_title),
                 push=None if target is None else PushSettings(host=target[0], port=target[1]),
             ),

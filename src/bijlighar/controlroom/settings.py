@@ -54,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     headends: int = 1
     headend_metrics_port: int = 0
     sessions_at_once: int = 200
+    sessions_a_group: str = "50, gateway=1"
     push_address: str = ""
     models_dir: str = ""
     billing_url: str = ""
@@ -91,6 +92,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.session_absolute_s < self.session_idle_s:
             raise SettingsRefused("session_absolute_s", "is shorter than session_idle_s")
         self.push_target()
+        self.group_sessions()
         self._check_billing()
         if len(self.feed_address.encode()) > LONGEST_SOCKET_PATH_OCTETS:
             raise SettingsRefused(
@@ -124,6 +126,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 "push_address", f"{self.push_address!r} is no address and port such as 0.0.0.0:4059 or [::]:4059"
             )
         return bare, int(port)
+
+    def group_sessions(self) -> tuple[int, dict[str, int]]:
+        """Visits at once that a communication group bears, and those of some kinds. Raises SettingsRefused."""
+        others, kinds = None, {}
+        for part in _listed(self.sessions_a_group):
+            kind, named, count = part.rpartition("=")
+            if not count.strip().isdecimal() or int(count) < 1 or (named and not kind.strip().isalnum()):
+                raise SettingsRefused("sessions_a_group", f"{part!r} is neither a number nor KIND=NUMBER")
+            if named:
+                kinds[kind.strip().lower()] = int(count)
+            else:
+                others = int(count)
+        if others is None:
+            raise SettingsRefused("sessions_a_group", "names no number for groups of other kinds")
+        return others, kinds
 
     @property
     def data_path(self) -> Path:

@@ -17,12 +17,17 @@ from bijlighar.records.landing import Alarm as StoreAlarm
 
 
 class HeadEndStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One head-end. ``last_seen`` ISO 8601 of the utility's clock."""
+    """One head-end. ``last_seen`` ISO 8601 of the utility's clock.
+
+    ``groups`` communication groups of which it holds the lease, ``meters`` in them
+    """
 
     id: str
     alive: bool
     last_seen: str | None
     lag_s: float
+    groups: int
+    meters: int
 
 
 class AlarmStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +85,14 @@ def status_of(
         contacts_today=tried,
         success_rate_today=round(succeeded / tried, 4) if tried else None,
         headends=[
-            HeadEndStatus(id=beat.owner, alive=alive, last_seen=iso(beat.now_s), lag_s=round(beat.lag_s, 1))
+            HeadEndStatus(
+                id=beat.owner,
+                alive=alive,
+                last_seen=iso(beat.now_s),
+                lag_s=round(beat.lag_s, 1),
+                groups=beat.groups if alive else 0,
+                meters=beat.meters if alive else 0,
+            )
             for beat, alive in watch.beats(wall_s=wall_s)
         ],
         alarms=[

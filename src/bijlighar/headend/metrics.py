@@ -44,6 +44,10 @@ class Metrics:
             "bijlighar_counters_reserved", "Invocation counters reserved since the start", registry=self.registry
         )
         self.sessions = Gauge("bijlighar_sessions", "Visits under way", registry=self.registry)
+        self.groups = Gauge(
+            "bijlighar_groups_held", "Communication groups leased to this head-end", registry=self.registry
+        )
+        self.meters = Gauge("bijlighar_meters_held", "Meters in them", registry=self.registry)
         self.lag = Gauge("bijlighar_lag_seconds", "How far behind its schedule", registry=self.registry)
         self._pushes = Counter(
             "bijlighar_pushes", "Pushes of meters, by what became of them", ["outcome"], registry=self.registry

@@ -316,6 +316,8 @@ class HeadEnd:
         )
         self.metrics.lag.set(beat.lag_s)
         self.metrics.sessions.set(beat.sessions)
+        self.metrics.groups.set(beat.groups)
+        self.metrics.meters.set(beat.meters)
         self.metrics.queue_octets.set(beat.queue_octets)
         self.metrics.counters_reserved.set(self._counters.reserved)
         self._publish("heartbeat", beat)
