@@ -1,5 +1,6 @@
 """Settings that serve every visit, and are made anew when keys or model change."""
 
+import secrets
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from bijlighar.dlms.errors import LocalProtocolError
 from bijlighar.dlms.model import Quirk
 from bijlighar.dlms.security import ChallengePadding
 from bijlighar.headend import associating
-from bijlighar.headend.associating import READER, SETTING, KeptSettings, begin
+from bijlighar.headend.associating import READER, SETTING, KeptSettings, begin, passing_title
 from bijlighar.headend.counters import Reserved
 
 from .fakes import KEYS, OWN_TITLE
@@ -76,3 +77,12 @@ def test_keys_that_are_missing_are_told_each_time_and_nothing_is_kept():
         with pytest.raises(LocalProtocolError, match="encryption key"):
             kept(keys=replace(KEYS, encryption_key=b""), into=into)
     assert kept(into=into)[1].own.encryption_key == KEYS.encryption_key
+
+
+def test_who_reads_without_the_records_never_has_a_title_of_a_head_end_or_of_another_reading():
+    drawn = {passing_title(secrets.token_bytes) for _ in range(50)}
+    assert len(drawn) == 50
+    own = {(b"BJG" + number.to_bytes(5, "big"))[4:] for number in range(1, 2000)}
+    assert {len(title) for title in drawn} == {8}
+    assert {title[4:] for title in drawn}.isdisjoint(own)
+    assert passing_title(bytes)[4:] not in own

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bijlighar.dlms.association import Ciphering, ClientAssociation, ClientSettings, Mechanism
 from bijlighar.dlms.limits import DEFAULT_MAX_PDU_OCTETS
 from bijlighar.dlms.model import AssociationAccess, MeterModel, Quirk
@@ -26,6 +28,16 @@ def client_title(own_title: bytes, client_address: int) -> bytes:
     title the same nonce would come from two clients, which breaks AES-GCM (NIST SP 800-38D, 8).
     """
     return own_title[:3] + bytes([own_title[3] ^ client_address & 0xFF]) + own_title[4:]
+
+
+def passing_title(draw: Callable[[int], bytes]) -> bytes:
+    """A title for one reading without the records, ``draw`` as ``secrets.token_bytes``.
+
+    Who does not reserve its counters in the records may use one that a head-end uses too, so it must never have a
+    head-end's title, nor that of another such reading. Head-ends are counted from 1; here the highest bit is set.
+    """
+    drawn = draw(4)
+    return b"BJG\x00" + bytes([drawn[0] | 0x80]) + drawn[1:]
 
 
 def client_settings(

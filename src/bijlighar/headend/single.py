@@ -6,6 +6,7 @@ durable counter is needed; a head-end that reads the same meter skips ahead when
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from bijlighar.cim.period import Period
 from bijlighar.cim.readings import ReadingBatch
 from bijlighar.dlms.model import MeterModel
 from bijlighar.dlms.models import load_model
+from bijlighar.headend.associating import passing_title
 from bijlighar.headend.clock import Clock, SystemClock
 from bijlighar.headend.counters import CounterBook
 from bijlighar.headend.decoding import Parcel, Templates, understand
@@ -94,7 +96,9 @@ async def read_once(
         may_set_clock=False,
     )
     visitor = Visitor(
-        counters=CounterBook(_MetersOwnCounters()), clock=clock, settings=settings or VisitSettings()
+        counters=CounterBook(_MetersOwnCounters()),
+        clock=clock,
+        settings=settings or VisitSettings(own_title=passing_title(secrets.token_bytes)),
     )
     visited = await visitor.visit(errand, keys, Gathered())
     gathered = visited.gathered

@@ -19,6 +19,7 @@ from bijlighar.dlms.errors import LocalProtocolError, RemoteProtocolError
 from bijlighar.dlms.hdlc import HdlcSettings
 from bijlighar.dlms.hdlc.frames import server_octets
 from bijlighar.dlms.model import MeterModel
+from bijlighar.headend.associating import passing_title
 from bijlighar.headend.conformance.bench import Bench
 from bijlighar.headend.conformance.clock import CLOCK
 from bijlighar.headend.conformance.hdlc import HDLC
@@ -52,7 +53,6 @@ HDLC_CHECKS: Final[tuple[Check, ...]] = (*HDLC, *CHECKS)
 """Those of a meter that is reached over HDLC."""
 MOST_SILENT: Final = 3
 """Checks in a row without any answer, after which the rest is left alone: the meter is not there."""
-OWN_TITLE: Final = b"BJG\x00\x00\x00\x00\x02"
 LIMITS: Final = TimeLimits(connect_s=15.0, answer_s=10.0)
 """A refusal may be silence, so silence is waited for less long than when a meter is read."""
 
@@ -104,7 +104,7 @@ def bench_of(
         limits=limits,
         now=now,
         draw=draw,
-        own_title=OWN_TITLE,
+        own_title=passing_title(draw),
         serial=serial,
         first_counter=first_counter,
         hdlc=hdlc,

@@ -35,7 +35,7 @@ from bijlighar.dlms.security import (
 from bijlighar.dlms.xdlms import AttributeRef, InitiateRequest
 from bijlighar.dlms.xdlms.action import ACTION_RESPONSE, ActionAnswer, decode_action_response, encode_action
 from bijlighar.dlms.xdlms.initiate import decode_initiate_response
-from bijlighar.headend.associating import PUBLIC, READER, SETTING, counts
+from bijlighar.headend.associating import PUBLIC, READER, SETTING, client_title, counts
 from bijlighar.headend.conformance.line import Gone, HdlcLine, Line, Record, Wire, WrapperLine, connect
 from bijlighar.headend.conformance.talk import Talk, told
 from bijlighar.headend.conformance.verdicts import Failed, NotApplicable, Silent
@@ -169,7 +169,7 @@ class Bench:
         )
         if counts(access):
             protection = int(access.protection)
-            talk.channel = SecureChannel(self._material(), None, protection, first, _COUNTERS_A_TALK)
+            talk.channel = SecureChannel(self._material(access), None, protection, first, _COUNTERS_A_TALK)
             self.counters[_counter(access)] = first + _COUNTERS_A_TALK  # until the talk tells how many it took
         return talk
 
@@ -203,7 +203,7 @@ class Bench:
         return Aarq(
             context=usual if wish.context is None else wish.context,
             mechanism=mechanism,
-            calling_title=self.own_title if talk.channel is not None else None,
+            calling_title=talk.channel.own_title if talk.channel is not None else None,
             authentication_value=secret,
             user_information=initiate,
         ).encode()
@@ -241,7 +241,7 @@ class Bench:
         assert aare is not None, "an AARE came, or knock would have told a refusal"
         if channel is not None:
             title = aare.responding_title
-            if title is None or len(title) != SYSTEM_TITLE_OCTETS or title == self.own_title:
+            if title is None or len(title) != SYSTEM_TITLE_OCTETS or title == channel.own_title:
                 raise Failed("the AARE tells no system title of 8 octets of its own")
             channel.learn_peer(title)
         information = aare.user_information
@@ -260,7 +260,7 @@ class Bench:
             return hls_aes(self.keys.setting_secret, challenge, self._padding())
         assert talk.channel is not None, "mechanism 5 has keys"
         counter = talk.channel.take_counter()
-        return hls_gmac(self._material().suite, self.own_title, counter, challenge)
+        return hls_gmac(self._material(talk.access).suite, talk.channel.own_title, counter, challenge)
 
     async def prove(self, talk: Talk, proof: bytes) -> ActionAnswer | str:
         """Give a proof: the meter's answer to it, or in words how it was refused."""
@@ -288,14 +288,14 @@ class Bench:
                 raise Failed("the meter's own proof is wrong")
             return
         assert talk.channel is not None, "mechanism 5 has keys"
-        check_hls_gmac(self._material().suite, talk.channel.peer_title, talk.challenge, theirs)
+        check_hls_gmac(self._material(talk.access).suite, talk.channel.peer_title, talk.challenge, theirs)
 
     def _padding(self) -> ChallengePadding:
         return ChallengePadding.ZEROS if self.has(Quirk.HLS_ZERO_PADDING) else ChallengePadding.PKCS7
 
-    def _material(self) -> SecurityMaterial:
+    def _material(self, access: AssociationAccess) -> SecurityMaterial:
         return SecurityMaterial(
-            system_title=self.own_title,
+            system_title=client_title(self.own_title, access.client_address),
             encryption_key=self.keys.encryption_key,
             authentication_key=self.keys.authentication_key,
         )

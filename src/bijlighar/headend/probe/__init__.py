@@ -19,7 +19,7 @@ from bijlighar.dlms.model import AssociationAccess, MeterModel, Quirk
 from bijlighar.dlms.models import load_model
 from bijlighar.dlms.security import SecurityControl
 from bijlighar.dlms.xdlms import AttributeRef
-from bijlighar.headend.associating import PUBLIC, READER, SETTING, client_association, counts
+from bijlighar.headend.associating import PUBLIC, READER, SETTING, client_association, counts, passing_title
 from bijlighar.headend.counters import Reserved
 from bijlighar.headend.keys import MeterKeys
 from bijlighar.headend.probe.findings import Findings
@@ -89,16 +89,17 @@ async def probe(
     *,
     now: Callable[[], float],
     tell: Callable[[str], None],
-    own_title: bytes = b"BJG\x00\x00\x00\x00\x01",
+    own_title: bytes | None = None,
     first_counter: int = 1,
     draw: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Findings:
     """What the meter behind ``dial`` is like. ``tell`` is called with progress, a line at a time.
 
-    ``first_counter`` the invocation counter to begin with where the public client is not told one. Raises
-    NothingToRead.
+    ``own_title`` of 8 octets, None: drawn; ``first_counter`` the invocation counter to begin with where the public
+    client is not told one. Raises NothingToRead.
     """
-    caller = _Caller(dial=dial, keys=keys, tell=tell, own_title=own_title, draw=draw, first=first_counter)
+    title = passing_title(draw) if own_title is None else own_title
+    caller = _Caller(dial=dial, keys=keys, tell=tell, own_title=title, draw=draw, first=first_counter)
     guide, findings = load_model(GUIDE), caller.findings
     survey = Survey(findings, guide, now, tell)
     ranges = Ranges(findings, now, tell, guide.default_offset_min)
