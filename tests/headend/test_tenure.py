@@ -108,6 +108,27 @@ def test_alone_it_holds_everything_for_ever():
     assert (tenure.fresh, tenure.lapsed, tenure.may_begin("g0")) == (True, False, True)
 
 
+def test_alone_it_holds_a_group_whose_last_meter_left_until_its_visit_has_ended():
+    world = World()
+    tenure = Tenure(
+        None,
+        owner="h1",
+        settings=SETTINGS,
+        in_thread=None,
+        steady=lambda: world.now,
+        meters=lambda: world.meters,
+        idle=lambda group: group not in world.busy,
+    )
+    asyncio.run(tenure.round())
+    world.meters.pop("g0")
+    world.busy.add("g0")
+    asyncio.run(tenure.round())
+    assert "g0" in tenure.epochs
+    world.busy.clear()
+    asyncio.run(tenure.round())
+    assert "g0" not in tenure.epochs
+
+
 def test_what_is_not_renewed_begins_nothing_and_is_then_cut_short_before_it_may_be_taken():
     world = World()
     one, two = world.tenure("h1"), world.tenure("h2")

@@ -129,7 +129,8 @@ class Tenure:
     async def round(self) -> None:
         """Renew, hand over what is idle, and take what is free. Raises Unavailable; then all stays as it is."""
         if self._leases is None:
-            self.epochs = dict.fromkeys(self._meters(), 0)
+            visited = [group for group in self.epochs if not self._idle(group)]  # its last meter may have left
+            self.epochs = dict.fromkeys([*self._meters(), *visited], 0)
             return
         try:
             await self._renew(self._leases)

@@ -59,6 +59,7 @@ class ClientAssociation(UsualClient):
         if course is not None:
             super().__init__(settings, course, challenge, invocation_counter, counters_left, heard)
             return
+        self._settings = settings
         self._general = GeneralClient(
             settings,
             challenge=challenge,
