@@ -2,7 +2,7 @@
 PYTHON ?= python3
 SETUP := $(PYTHON) -m scripts.setup
 BIN := .venv/bin
-LEFT_OUT := browser or fuzz or interop or postgresql
+LEFT_OUT := browser or fuzz or interop or postgresql or spark
 export PYTHONUNBUFFERED := 1
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -22,11 +22,12 @@ test: setup ## every test that needs no browser, PostgreSQL or external peer, an
 	@$(BIN)/pytest -n 2 --dist worksteal -m "not ($(LEFT_OUT))" $(ARGS)
 
 test-all: ## the tests that `make test` leaves out, a minute of fuzzing among them; fetches what they need first
-	@$(SETUP) develop pages postgresql interop fuzz debian-chromium debian-postgresql
+	@$(SETUP) develop pages postgresql interop fuzz spark debian-chromium debian-postgresql debian-java
 	@status=0; \
 	$(BIN)/pytest -m browser $(ARGS) || status=1; \
 	$(BIN)/pytest -m interop $(ARGS) || status=1; \
 	$(BIN)/python -m scripts.with_postgresql $(BIN)/pytest -n 2 --dist worksteal -m "postgresql" $(ARGS) || status=1; \
+	$(BIN)/pytest -m spark tests/spark $(ARGS) || status=1; \
 	$(BIN)/pytest -n 2 tests/fuzz -m fuzz $(ARGS) || status=1; \
 	exit $$status # several runs: the browser's driver keeps an event loop that other tests must not meet
 
@@ -37,6 +38,10 @@ test-browser: ## the pages in Debian's Chromium
 test-postgresql: ## the records on a PostgreSQL server of their own
 	@$(SETUP) develop postgresql debian-postgresql
 	@$(BIN)/python -m scripts.with_postgresql $(BIN)/pytest -n 2 --dist worksteal -m postgresql $(ARGS)
+
+test-spark: ## the day on a Spark of its own: a master and two workers on loopback
+	@$(SETUP) develop spark debian-java
+	@$(BIN)/pytest -m spark tests/spark $(ARGS)
 
 test-interop: ## our head-end and our meters against external DLMS peers, each in its own process
 	@$(SETUP) develop interop
@@ -70,4 +75,4 @@ clean: ## remove what was built and every stamp; data, environments and packages
 		.hypothesis .import_linter_cache
 	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test test-all test-browser test-postgresql test-interop nightly check bench wheel lock clean
+.PHONY: help setup demo test test-all test-browser test-postgresql test-spark test-interop nightly check bench wheel lock clean

@@ -19,8 +19,10 @@ PARTS = {
     "interop": environments.install_peers,
     "postgresql": environments.install_postgresql,
     "fuzz": environments.install_fuzzer,
+    "spark": environments.install_spark,
     "debian-chromium": debian.install_chromium,
     "debian-postgresql": debian.install_postgresql_server,
+    "debian-java": debian.install_java,
 }
 
 

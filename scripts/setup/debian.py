@@ -1,4 +1,4 @@
-"""What the last tests need from Debian: a browser with fonts, and PostgreSQL. Installed only when missing."""
+"""What the last tests need from Debian: a browser with fonts, PostgreSQL, Java. Installed only when missing."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ def install_postgresql_server() -> None:
     """Debian's PostgreSQL; the tests start a server of their own from it."""
     if not POSTGRESQL.exists():
         _apt_get("postgresql", label="Debian's PostgreSQL")
+
+
+def install_java() -> None:
+    """Debian's Java 17 without a screen, on which Spark runs."""
+    if shutil.which("java") is None:
+        _apt_get("openjdk-17-jre-headless", label="Debian's Java")
 
 
 def _apt_get(*packages: str, label: str) -> None:

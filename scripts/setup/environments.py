@@ -62,6 +62,12 @@ def install_fuzzer() -> None:
         _install(PRODUCT, "fuzz", ["fuzz.txt"])
 
 
+def install_spark() -> None:
+    """Spark with its own servers, an optional extra of the product: 430 MB, built from its source archive."""
+    if not _holds("spark", ["spark.txt"]):
+        _install(PRODUCT, "spark", ["spark.txt"])
+
+
 def install_peers() -> None:
     """The environment in which external DLMS peers run."""
     _ensure(PEERS)
@@ -80,7 +86,7 @@ def _ensure(environment: Path) -> None:
         raise CannotGoOn("Python's venv module is missing. On Debian: apt-get install python3-venv")
     if environment.exists():
         shutil.rmtree(environment)
-    ours = ["product", "develop", "editable", "postgresql", "fuzz", "warm"]
+    ours = ["product", "develop", "editable", "postgresql", "fuzz", "spark", "warm"]
     stamps.forget(*(["interop"] if environment == PEERS else ours))
     run([sys.executable, "-m", "venv", environment], label=f"environment {environment.name}")
 
