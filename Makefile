@@ -27,7 +27,7 @@ test-all: ## the tests that `make test` leaves out, a minute of fuzzing among th
 	$(BIN)/pytest -m browser $(ARGS) || status=1; \
 	$(BIN)/pytest -m interop $(ARGS) || status=1; \
 	$(BIN)/python -m scripts.with_postgresql $(BIN)/pytest -n 2 --dist worksteal -m "postgresql" $(ARGS) || status=1; \
-	$(BIN)/pytest -m spark tests/spark $(ARGS) || status=1; \
+	$(BIN)/pytest tests/spark -m spark $(ARGS) || status=1; \
 	$(BIN)/pytest -n 2 tests/fuzz -m fuzz $(ARGS) || status=1; \
 	exit $$status # several runs: the browser's driver keeps an event loop that other tests must not meet
 
@@ -41,7 +41,7 @@ test-postgresql: ## the records on a PostgreSQL server of their own
 
 test-spark: ## the day on a Spark of its own: a master and two workers on loopback
 	@$(SETUP) develop spark debian-java
-	@$(BIN)/pytest -m spark tests/spark $(ARGS)
+	@$(BIN)/pytest tests/spark -m spark $(ARGS)
 
 test-interop: ## our head-end and our meters against external DLMS peers, each in its own process
 	@$(SETUP) develop interop
