@@ -40,6 +40,7 @@ from bijlighar.operations.day_evidence import (
 from bijlighar.records import Records
 from bijlighar.records.blocks_file import sealed_of
 from bijlighar.records.blocks_manifest import BlockFile
+from bijlighar.records.pinned_files import DayRecords
 
 LIKE_DAYS = (7, 14, 21)
 LAST_DAYS = (1, 2, 3)
@@ -71,6 +72,12 @@ class DayEstimated:
     made: dict[str, int]
     left: dict[str, int]
 
+    def add(self, other: DayEstimated) -> None:
+        """Count what was done in another block too."""
+        for channel in ENERGY_CHANNELS:
+            self.made[channel] += other.made[channel]
+            self.left[channel] += other.left[channel]
+
 
 def estimate_day(
     records: Records,
@@ -86,31 +93,51 @@ def estimate_day(
     Raises Superseded when another process estimates the same bucket, and as ``validate_day``.
     """
     known = gather(records, day, zone)
-    result = DayEstimated(day=day, made=dict.fromkeys(ENERGY_CHANNELS, 0), left=dict.fromkeys(ENERGY_CHANNELS, 0))
+    result = nothing_estimated(day)
     for file in records.blocks.day(day):
-        sealed = sealed_of(records.blocks.read(file, day), known.period)
-        evidence = evidence_of(known, sealed)
-        standing = records.estimates.read(day, file.bucket, file.period_s)
-        fresh: dict[str, KeptEstimates] = {}
-        for channel in ENERGY_CHANNELS:
-            if channel not in sealed.blocks.channels and channel != ENERGY:
-                continue  # the meters do not give it
-            background = _background(records, known, file, evidence, channel, holidays)
-            made = estimate(sealed.blocks.channel(channel), file.period_s, background, order)
-            result.left[channel] += len(made.left_row)
-            state = final_state(
-                sealed,
-                channel,
-                estimates=standing.by_channel.get(channel),
-                bills=known.bills_of(sealed.blocks.meter_id),
-                at_s=now_s,
-            )
-            changed = _changed(sealed.blocks, made, state, now_s)
-            if len(changed):
-                fresh[channel] = changed
-                result.made[channel] += len(changed)
-        if fresh:
-            records.estimates.add(day, file.bucket, file.period_s, standing, fresh)
+        result.add(estimate_block(records, known, file, now_s=now_s, order=order, holidays=holidays))
+    return result
+
+
+def nothing_estimated(day: date) -> DayEstimated:
+    """A day to which what was done is added."""
+    return DayEstimated(day=day, made=dict.fromkeys(ENERGY_CHANNELS, 0), left=dict.fromkeys(ENERGY_CHANNELS, 0))
+
+
+def estimate_block(
+    records: DayRecords,
+    known: DayKnowledge,
+    file: BlockFile,
+    *,
+    now_s: int,
+    order: Sequence[EstimationRule] = DEFAULT_ORDER,
+    holidays: Collection[date] = (),
+) -> DayEstimated:
+    """Estimate what is missing in one block of the day of ``known``. Raises as ``estimate_day``."""
+    result = nothing_estimated(known.day)
+    sealed = sealed_of(records.blocks.read(file, known.day), known.period)
+    evidence = evidence_of(known, sealed)
+    standing = records.estimates.read(known.day, file.bucket, file.period_s)
+    fresh: dict[str, KeptEstimates] = {}
+    for channel in ENERGY_CHANNELS:
+        if channel not in sealed.blocks.channels and channel != ENERGY:
+            continue  # the meters do not give it
+        background = _background(records, known, file, evidence, channel, holidays)
+        made = estimate(sealed.blocks.channel(channel), file.period_s, background, order)
+        result.left[channel] += len(made.left_row)
+        state = final_state(
+            sealed,
+            channel,
+            estimates=standing.by_channel.get(channel),
+            bills=known.bills_of(sealed.blocks.meter_id),
+            at_s=now_s,
+        )
+        changed = _changed(sealed.blocks, made, state, now_s)
+        if len(changed):
+            fresh[channel] = changed
+            result.made[channel] += len(changed)
+    if fresh:
+        records.estimates.add(known.day, file.bucket, file.period_s, standing, fresh)
     return result
 
 
@@ -121,7 +148,7 @@ def final_day(
 
     Raises NotSealed, BlockDamaged, Unavailable.
     """
-    file, sealed = _meter_day(records, meter_id, day, zone)
+    file, sealed = meter_day(records, meter_id, day, zone)
     period = civil_day(day, zone)
     kept = records.estimates.read(day, file.bucket, file.period_s)
     return final_state(
@@ -140,7 +167,7 @@ def edit_reading(records: Records, edit: Edit, zone: ZoneInfo = KOLKATA) -> None
     Raises BilledEstimateLocked, NotSealed, ValueError (no reason, no name, no such slot or channel), Unavailable.
     """
     day = civil_date(edit.start_s, zone)
-    file, sealed = _meter_day(records, edit.meter_id, day, zone, edit.period_s)
+    file, sealed = meter_day(records, edit.meter_id, day, zone, edit.period_s)
     slot, between = divmod(edit.start_s - civil_day(day, zone).start_s, file.period_s)
     if between:
         raise ValueError(f"no block of {file.period_s} s starts at {edit.start_s}")
@@ -152,10 +179,13 @@ def edit_reading(records: Records, edit: Edit, zone: ZoneInfo = KOLKATA) -> None
     records.edits.add(edit)
 
 
-def _meter_day(
+def meter_day(
     records: Records, meter_id: int, day: date, zone: ZoneInfo, period_s: int | None = None
 ) -> tuple[BlockFile, Sealed]:
-    """The block that holds most of a meter's day, cut down to that meter."""
+    """The block that holds most of a meter's day, cut down to that meter.
+
+    Raises NotSealed, BlockDamaged, Unavailable.
+    """
     best: tuple[BlockFile, Sealed] | None = None
     for file in records.blocks.day(day):
         if period_s is not None and file.period_s != period_s:
@@ -189,7 +219,7 @@ def _changed(blocks: DayBlocks, made: Estimates, state: Final, now_s: int) -> Ke
 
 
 def _background(
-    records: Records,
+    records: DayRecords,
     known: DayKnowledge,
     file: BlockFile,
     evidence: Evidence,

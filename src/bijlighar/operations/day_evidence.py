@@ -34,6 +34,7 @@ from bijlighar.operations.day_service import spans_of, stays
 from bijlighar.records import Records
 from bijlighar.records.blocks_file import sealed_of
 from bijlighar.records.blocks_manifest import BlockFile
+from bijlighar.records.pinned_files import DayRecords
 
 ENERGY_CHANNELS = ("import_wh", "import_vah", "export_wh", "export_vah")
 LIMITS_KEY = "validation.limits"
@@ -174,7 +175,7 @@ def evidence_of(
 
 
 def aligned_day(
-    records: Records, day: date, like: BlockFile, meter_id: NDArray[np.int32], channel: str
+    records: DayRecords, day: date, like: BlockFile, meter_id: NDArray[np.int32], channel: str
 ) -> Integers | None:
     """int64[meter, slot] of another day for these meters, or None when that day of the bucket is not sealed.
 

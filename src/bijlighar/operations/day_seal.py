@@ -24,6 +24,7 @@ from bijlighar.records.blocks import SealedBucket
 from bijlighar.records.blocks_file import columns_of, sealed_of
 from bijlighar.records.blocks_manifest import BlockFile
 from bijlighar.records.blocks_source import Dealt, Key
+from bijlighar.records.pinned_files import DayRecords
 
 EXPECTED_PERIOD_S = {
     MeterCategory.D1: 1800,
@@ -113,14 +114,20 @@ def seal_day(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DaySealed
     return seal_planned(records, plan_day(records, day, zone))
 
 
-def seal_planned(records: Records, plan: DayPlan) -> DaySealed:
+def buckets_now(records: DayRecords, plan: DayPlan) -> NDArray[np.int32]:
+    """``plan.bucket_of``, but whoever moved since stays where the day was sealed."""
+    bucket_of = plan.bucket_of.copy()
+    for block in records.blocks.day(plan.day):
+        meters = records.blocks.meters_of(block)
+        bucket_of[meters[meters < len(bucket_of)]] = block.bucket
+    return bucket_of
+
+
+def seal_planned(records: DayRecords, plan: DayPlan) -> DaySealed:
     """As ``seal_day``, for meters and buckets that are known already."""
     result = DaySealed(day=plan.day)
     standing = {(block.bucket, block.period_s): block for block in records.blocks.day(plan.day)}
-    bucket_of = plan.bucket_of.copy()
-    for block in standing.values():  # whoever moved since stays where the day was sealed
-        meters = records.blocks.meters_of(block)
-        bucket_of[meters[meters < len(bucket_of)]] = block.bucket
+    bucket_of = buckets_now(records, plan)
     awaited = plan.awaited()
     complete = {bucket for bucket, _ in awaited} <= {bucket for bucket, _ in standing}
     after = min((block.segments_generation for block in standing.values()), default=0) if complete else None
@@ -133,7 +140,7 @@ def seal_planned(records: Records, plan: DayPlan) -> DaySealed:
 
 
 def _seal_bucket(
-    records: Records,
+    records: DayRecords,
     plan: DayPlan,
     bucket: int,
     awaited: dict[Key, list[int]],
@@ -172,7 +179,7 @@ def _seen(dealt: Dealt, key: Key) -> set[int]:
 
 
 def _sealed(
-    records: Records,
+    records: DayRecords,
     plan: DayPlan,
     key: Key,
     seen: set[int],

@@ -14,10 +14,11 @@ from bijlighar.cim.readings import MISSING
 from bijlighar.mdm import Sealed
 from bijlighar.mdm.estimation import EstimationRule
 from bijlighar.mdm.validation import Findings, Limits, validate
-from bijlighar.operations.day_evidence import aligned_day, evidence_of, gather
+from bijlighar.operations.day_evidence import DayKnowledge, aligned_day, evidence_of, gather
 from bijlighar.records import Records
 from bijlighar.records.blocks_file import sealed_of
 from bijlighar.records.blocks_manifest import BlockFile
+from bijlighar.records.pinned_files import DayRecords
 
 ZERO_DAYS = 2
 """Days before this one that are looked at for zeros in a row: the longest limit is 48 hours."""
@@ -50,23 +51,27 @@ def validate_day(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DayFi
     Raises UnknownLimit, BlockDamaged and SegmentDamaged (told once, then repeat the call), Unavailable.
     """
     known = gather(records, day, zone)
-    found = []
-    for file in records.blocks.day(day):
-        sealed = sealed_of(records.blocks.read(file, day), known.period)
-        kept = records.estimates.read(day, file.bucket, file.period_s)
-        evidence = evidence_of(
-            known,
-            sealed,
-            zero_slots_before=zero_slots_before(records, day, file, sealed),
-            estimated_days=estimated_days(records, day, file, sealed, known.limits.prolonged_days),
-            estimates=kept.by_channel.get("import_wh"),
-        )
-        findings = validate(evidence, known.limits)
-        found.append(BlockFindings(block_id=file.block_id, period_s=file.period_s, findings=findings))
+    found = [validate_block(records, known, file) for file in records.blocks.day(day)]
     return DayFindings(day=day, limits=known.limits, blocks=tuple(found))
 
 
-def zero_slots_before(records: Records, day: date, file: BlockFile, sealed: Sealed) -> NDArray[np.int64]:
+def validate_block(records: DayRecords, known: DayKnowledge, file: BlockFile) -> BlockFindings:
+    """Validate one block of the day of ``known``. Raises BlockDamaged, Unavailable."""
+    day = known.day
+    sealed = sealed_of(records.blocks.read(file, day), known.period)
+    kept = records.estimates.read(day, file.bucket, file.period_s)
+    evidence = evidence_of(
+        known,
+        sealed,
+        zero_slots_before=zero_slots_before(records, day, file, sealed),
+        estimated_days=estimated_days(records, day, file, sealed, known.limits.prolonged_days),
+        estimates=kept.by_channel.get("import_wh"),
+    )
+    findings = validate(evidence, known.limits)
+    return BlockFindings(block_id=file.block_id, period_s=file.period_s, findings=findings)
+
+
+def zero_slots_before(records: DayRecords, day: date, file: BlockFile, sealed: Sealed) -> NDArray[np.int64]:
     """int64[meter]: zeros in a row that end with the day before."""
     meters = sealed.blocks.meter_id
     count = np.zeros(len(meters), dtype=np.int64)
@@ -82,7 +87,9 @@ def zero_slots_before(records: Records, day: date, file: BlockFile, sealed: Seal
     return count
 
 
-def estimated_days(records: Records, day: date, file: BlockFile, sealed: Sealed, most: int) -> NDArray[np.int64]:
+def estimated_days(
+    records: DayRecords, day: date, file: BlockFile, sealed: Sealed, most: int
+) -> NDArray[np.int64]:
     """int64[meter]: days with estimates in a row that end with the day before, counted up to ``most``."""
     meters = sealed.blocks.meter_id
     count = np.zeros(len(meters), dtype=np.int64)

@@ -29,8 +29,7 @@ from bijlighar.records.blocks_file import (
     joined,
 )
 from bijlighar.records.blocks_manifest import RAW, BlockFile, BlockManifest
-from bijlighar.records.database import Database
-from bijlighar.records.files import TEMPORARY, Files, Owner, is_alive, unavailable_when_disk_refuses
+from bijlighar.records.files import TEMPORARY, Files, is_alive, unavailable_when_disk_refuses
 from bijlighar.records.remembered import Remembered
 
 PIN_GRACE_S = 3_600
@@ -67,18 +66,21 @@ class SealedBucket:
 
 
 class Blocks:
-    """Writes and reads blocks below ``files.root``. ``now`` dates them, ``wall`` ages retired files."""
+    """Writes and reads blocks below ``files.root``.
+
+    ``owner`` begins the names of what is written; ``now`` dates it, ``wall`` ages retired files.
+    """
 
     def __init__(
         self,
-        database: Database,
+        manifest: BlockManifest,
         files: Files,
-        owner: Owner,
+        owner: str,
         *,
         now: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
-        self.manifest = BlockManifest(database)
+        self.manifest = manifest
         self._files = files
         self._owner = owner
         self._now = now
@@ -114,7 +116,7 @@ class Blocks:
 
     def new_id(self) -> str:
         """A name for a file that nobody else gives."""
-        return f"{self._owner.name}-b{next(self._written):08d}"
+        return f"{self._owner}-b{next(self._written):08d}"
 
     def now_s(self) -> int:
         """The utility's clock, in epoch seconds."""
@@ -143,6 +145,11 @@ class Blocks:
         with self._undone([file]):
             self._files.write_durably(file.file, memoryview(octets))
             self.manifest.commit([file], old, now_s=int(self._wall()))
+
+    def put_written(self, new: Sequence[BlockFile], old: Sequence[BlockFile]) -> None:
+        """Let files that others have written below the folder stand for ``old``. Raises as ``put``."""
+        with self._undone(new):
+            self.manifest.commit(new, old, now_s=int(self._wall()))
 
     @contextmanager
     def _undone(self, new: Sequence[BlockFile]) -> Iterator[None]:

@@ -19,12 +19,15 @@ from bijlighar.records.blocks import Blocks
 from bijlighar.records.blocks_compaction import BlockCompaction
 from bijlighar.records.blocks_edits import Edits
 from bijlighar.records.blocks_estimates import EstimateStore
+from bijlighar.records.blocks_manifest import BlockManifest
 from bijlighar.records.blocks_retention import Retention
 from bijlighar.records.blocks_source import BlockSource
 from bijlighar.records.compaction import Compaction
+from bijlighar.records.consumers import Consumers
 from bijlighar.records.counters import Counters
 from bijlighar.records.database import BUSY_S, Database, next_number, sqlite_url
 from bijlighar.records.day_progress import DayProgress
+from bijlighar.records.day_totals import DayTotals
 from bijlighar.records.exceptions import Exceptions
 from bijlighar.records.files import Files, Owner, unavailable_when_disk_refuses
 from bijlighar.records.jobs import ReadJobs
@@ -100,7 +103,9 @@ class Records:
         self.compaction = Compaction(
             self._database, manifest, reader, self.landing, root=root, examine=self._recovery.examine, wall=wall
         )
-        self.blocks = Blocks(self._database, files(data_dir / "blocks"), self._owner, now=now, wall=wall)
+        self.blocks = Blocks(
+            BlockManifest(self._database), files(data_dir / "blocks"), self._owner.name, now=now, wall=wall
+        )
         self.block_compaction = BlockCompaction(self.blocks)
         self.block_source = BlockSource(manifest, reader, examine=self._recovery.examine)
         self.estimates = EstimateStore(self.blocks)
@@ -111,6 +116,7 @@ class Records:
         self.billing_inbox = Inbox(self._database)
         self.billing_checks = BillingChecks(self._database)
         self.day_progress = DayProgress(self._database)
+        self.day_totals = DayTotals(self._database)
         self.service_levels = ServiceLevelRecords(self._database)
         self.counters = Counters(self._database)
         self.leases = Leases(self._database, process=self._owner.name, owners=owners, now=now)
@@ -120,6 +126,7 @@ class Records:
         self.pushes = PushRecords(self._database)
         self.jobs = ReadJobs(self._database)
         self.people = People(self._database, now)
+        self.consumers = Consumers(self._database, now)
         self.web_sessions = WebSessions(self._database, wall)
         self.audit = Audit(self._database)
         self.trials = Trials(self._database)
