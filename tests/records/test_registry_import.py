@@ -287,3 +287,77 @@ def test_a_new_meter_may_take_a_title_that_another_gives_up(records: Records, sh
     meters = {meter.serial: meter for meter in records.registry.meters()}
     assert meters["NEW1"].system_title == bytes.fromhex("424A4C0000000001")
     assert [replaced.removed for replaced in report.replacements] == ["BJ0002"]
+
+
+RATIOS = "serial,system_title,category,model,usage_point,host,ct_primary,ct_secondary,opening_wh,closing_wh\n"
+THREE = "BJ0003,424A4C0000000003,D1,is15959-d1,U3,127.16.0.3"
+
+
+def _meters(sheets: Path, *rows: str, header: str = RATIOS) -> Path:
+    (sheets / "meters.csv").write_text(header + "".join(f"{row}\n" for row in rows))
+    return sheets / "meters.csv"
+
+
+def test_a_ratio_told_later_holds_for_the_whole_stay_and_another_one_begins_a_stay(
+    records: Records, sheets: Path, day_s: int
+) -> None:
+    records.registry.import_folder(sheets, seal=_seal)
+    assert records.registry.installations(meter_id=3)[0].ratio is None
+    file = _meters(sheets, f"{THREE},200,5,1000,")
+    first, again = (records.registry.import_folder(file) for _ in range(2))
+    assert (first.changed, again.changed, again.unchanged) == (1, 0, 1)
+    (stay,) = records.registry.installations(meter_id=3)
+    assert (stay.ratio, stay.opening_wh, stay.removed_s) == (40, 1000, None)
+    assert records.registry.import_folder(_meters(sheets, f"{THREE},,,,")).changed == 0, (
+        "an empty cell says nothing"
+    )
+    assert records.registry.import_folder(_meters(sheets, f"{THREE},400,5,0,9000")).changed == 1
+    old, new = records.registry.installations(meter_id=3)
+    assert (old.ratio, old.removed_s, old.closing_wh) == (40, day_s + 21_600, 9000)
+    assert (new.ratio, new.installed_s, new.opening_wh) == (80, day_s + 21_600, 0)
+
+
+def test_a_replacement_keeps_the_transformers_and_both_readings(records: Records, sheets: Path) -> None:
+    records.registry.import_folder(sheets, seal=_seal)
+    records.registry.import_folder(_meters(sheets, f"{THREE},200,5,,"))
+    file = _meters(sheets, "NEW1,424A4C0000000099,D1,is15959-d1,U3,127.16.0.99,,,70,123450")
+    assert records.registry.import_folder(file).errors == ()
+    old, new = records.registry.installations(usage_point="U3")
+    assert (old.ratio, old.opening_wh, old.closing_wh) == (40, None, 123_450)
+    assert (new.ratio, new.opening_wh, new.closing_wh) == (40, 70, None)
+    assert records.registry.import_folder(file).unchanged == 1
+    corrected = _meters(sheets, "NEW1,424A4C0000000099,D1,is15959-d1,U3,127.16.0.99,,,70,123460")
+    assert records.registry.import_folder(corrected).changed == 1
+    assert records.registry.installations(usage_point="U3")[0].closing_wh == 123_460
+
+
+@pytest.mark.parametrize(
+    ("cells", "column", "detail"),
+    [
+        ("200,,,", "ct_secondary", "is empty, but ct_primary is not"),
+        ("0,5,,", "ct_primary", "is not between 1 and"),
+        (",,-1,", "opening_wh", "is not between 0 and"),
+        (",,,77", "closing_wh", "no meter stood at this usage point before"),
+    ],
+)
+def test_transformers_and_registers_that_cannot_be_are_told(
+    records: Records, sheets: Path, cells: str, column: str, detail: str
+) -> None:
+    records.registry.import_folder(sheets, seal=_seal)
+    report = records.registry.import_folder(_meters(sheets, f"{THREE},{cells}"))
+    (fault,) = report.errors
+    assert (fault.row, fault.column) == (2, column)
+    assert detail in fault.detail
+    assert records.registry.installations(meter_id=3)[0].ratio is None
+
+
+def test_transformers_and_digits_come_out_as_they_went_in(records: Records, sheets: Path, tmp_path: Path) -> None:
+    records.registry.import_folder(sheets, seal=_seal)
+    header = f"{RATIOS.strip()},pt_primary,pt_secondary,register_digits\n"
+    records.registry.import_folder(_meters(sheets, f"{THREE},200,5,1000,,11000,110,6", header=header))
+    (stay,) = records.registry.installations(meter_id=3)
+    assert stay.ratio == 40 * 100
+    assert records.registry.meters()[2].register_digits == 6
+    records.registry.export_folder(tmp_path / "out")
+    again = records.registry.import_folder(tmp_path / "out" / "meters.csv")
+    assert (again.added, again.changed, again.unchanged) == (0, 0, 12)

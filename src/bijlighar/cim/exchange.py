@@ -27,7 +27,10 @@ class SealedKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nameplate:
-    """What a meter says of itself at first contact. ``read_s`` epoch seconds UTC."""
+    """What a meter says of itself at first contact. ``read_s`` epoch seconds UTC.
+
+    ``ct_ratio``, ``pt_ratio``  of the transformers in front of it, where it states them (IS 15959 Part 3)
+    """
 
     meter_id: int
     serial: str
@@ -39,6 +42,8 @@ class Nameplate:
     current_rating: str
     year: int | None
     read_s: int
+    ct_ratio: int | None = None
+    pt_ratio: int | None = None
 
 
 class JobState(StrEnum):

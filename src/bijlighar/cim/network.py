@@ -95,6 +95,7 @@ class Meter:
     ``model``        name of a meter model file
     ``host``, ``port`` where it answers
     ``group``        communication group (tower, gateway, dial-in pool)
+    ``register_digits`` whole kilowatt-hours that its energy register shows before it begins anew; None: not known
     """
 
     meter_id: int
@@ -107,3 +108,4 @@ class Meter:
     port: int = 4059
     group: str = ""
     maker: str = ""
+    register_digits: int | None = None

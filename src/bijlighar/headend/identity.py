@@ -32,6 +32,8 @@ _METER_TYPE = Obis.parse("0.0.94.91.9.255")
 _CATEGORY = Obis.parse("0.0.94.91.11.255")
 _CURRENT_RATING = Obis.parse("0.0.94.91.12.255")
 _YEAR = Obis.parse("0.0.96.1.4.255")
+_CT_RATIO = Obis.parse("1.0.0.4.2.255")
+_PT_RATIO = Obis.parse("1.0.0.4.3.255")
 _DATA_CLASS, _VALUE = 1, 2
 
 
@@ -100,6 +102,8 @@ def _nameplate(cells: dict[Obis, Data], meter_id: int, now_s: int) -> Nameplate:
         category=_text(cells.get(_CATEGORY)),
         current_rating=_text(cells.get(_CURRENT_RATING)),
         year=_number(cells.get(_YEAR)),
+        ct_ratio=_number(cells.get(_CT_RATIO)),
+        pt_ratio=_number(cells.get(_PT_RATIO)),
         read_s=now_s,
     )
 

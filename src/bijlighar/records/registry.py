@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,12 +33,29 @@ Thing = TypeVar("Thing")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """A meter at a usage point, ``[installed_s, removed_s)`` in epoch seconds UTC; None while in service."""
+    """A meter at a usage point, ``[installed_s, removed_s)`` in epoch seconds UTC; None while in service.
+
+    ``ct_primary`` … ``pt_secondary``  current (A) and voltage (V) transformers in front of it; None: none told
+    ``opening_wh``, ``closing_wh``     its import register when it came and when it went, as read on the spot
+    """
 
     meter_id: int
     usage_point: str
     installed_s: int
     removed_s: int | None
+    ct_primary: int | None = None
+    ct_secondary: int | None = None
+    pt_primary: int | None = None
+    pt_secondary: int | None = None
+    opening_wh: int | None = None
+    closing_wh: int | None = None
+
+    @property
+    def ratio(self) -> Fraction | None:
+        """Ratio of the current transformers times that of the voltage transformers; None: none told."""
+        pairs = ((self.ct_primary, self.ct_secondary), (self.pt_primary, self.pt_secondary))
+        told = [Fraction(one, other) for one, other in pairs if one is not None and other is not None]
+        return math.prod(told, start=Fraction(1)) if told else None
 
 
 class Registry:
@@ -152,6 +171,7 @@ def meter_of(row: RowMapping | dict[str, Any]) -> Meter:
         port=row["port"],
         group=row["communication_group"],
         maker=row["maker"],
+        register_digits=row["register_digits"],
     )
 
 

@@ -6,11 +6,11 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import null, select
 
 from bijlighar.records import tables
 from bijlighar.records.database import Database
-from bijlighar.records.registry_sheets import FORMULA, SHEETS, Sheet
+from bijlighar.records.registry_sheets import FORMULA, RATIO_COLUMNS, SHEETS, Sheet
 
 
 def export_sheets(database: Database, path: Path) -> list[Path]:
@@ -40,7 +40,9 @@ def _query(sheet: Sheet) -> Any:  # noqa: ANN401 - a select of columns that the 
         table = tables.metadata.tables[sheet.name]
         return select(table).order_by(table.c[sheet.key])
     meter, place = tables.meters, tables.installations
-    named = (*meter.c, meter.c.communication_group.label("group"), place.c.usage_point)
+    of_place = [place.c.usage_point, place.c.opening_wh, *(place.c[name] for name in RATIO_COLUMNS)]
+    # the last reading of a meter that has gone belongs to no meter in service
+    named = (*meter.c, meter.c.communication_group.label("group"), null().label("closing_wh"), *of_place)
     return select(*named).join_from(meter, place).where(place.c.removed_s.is_(None)).order_by(meter.c.meter_id)
 
 

@@ -22,6 +22,7 @@ from bijlighar.records.registry_csv import CheckedSheet, Faults, ImportFault, fi
 from bijlighar.records.registry_meters import MeterKeeping, Replacement
 from bijlighar.records.registry_pieces import NAMED, SheetCounts, named, pieces, sorted_rows, update_rows
 from bijlighar.records.registry_sheets import SHEETS
+from bijlighar.records.registry_stays import check_pairs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +118,8 @@ class _Import:
             for column, target in SHEETS[name].refers:
                 self._check_reference(connection, sheet, column, target)
         self._check_titles(connection)
+        if "meters" in self._sheets:
+            check_pairs(self._sheets["meters"], self._faults)
         if self._faults.count:
             raise _Refused
         for name in ("divisions", "substations", "feeders", "transformers", "usage_points"):
@@ -124,8 +127,10 @@ class _Import:
                 self._keep(connection, name)
         if "meters" in self._sheets:
             keeping = MeterKeeping(connection, self.counts["meters"], self._at_s)
-            keeping.keep(self._sheets.pop("meters"))
+            sheet = self._sheets.pop("meters")
+            keeping.keep(sheet)
             self.replacements = keeping.replacements
+            self._check_closings(sheet, keeping.nobody_before)
         if "keys" in self._sheets:
             self._keep_keys(connection)
         if any(counts.added or counts.changed for counts in self.counts.values()):
@@ -160,6 +165,14 @@ class _Import:
             holder = holders.get(title)
             if holder not in (None, serial) and holder not in moved:
                 self._faults.add(sheet.file, row, "system_title", f"belongs to meter {holder}")
+
+    def _check_closings(self, sheet: CheckedSheet, nobody_before: set[str]) -> None:
+        if not nobody_before:
+            return
+        for row, place in zip(sheet.row_numbers(), sheet.column("usage_point").to_pylist(), strict=True):
+            if place in nobody_before:
+                self._faults.add(sheet.file, row, "closing_wh", "no meter stood at this usage point before")
+        raise _Refused
 
     def _keep(self, connection: Connection, name: str) -> None:
         table, key = tables.metadata.tables[name], SHEETS[name].key

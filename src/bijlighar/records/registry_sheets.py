@@ -27,6 +27,15 @@ AMPERE_LIMIT = 10_000
 LOAD_LIMIT_W = 100_000_000
 """Far above any distribution transformer, 11 kV feeder or sanctioned load: more is a slip of the unit."""
 
+MOST_DIGITS = 12
+TRANSFORMER_LIMIT = 1_000_000
+"""Amperes and volts: far above any instrument transformer."""
+REGISTER_LIMIT_WH = 10**15
+"""What a register of the most digits counts to."""
+RATIO_COLUMNS = ("ct_primary", "ct_secondary", "pt_primary", "pt_secondary")
+REGISTER_COLUMNS = ("opening_wh", "closing_wh")
+"""Columns of the sheet of meters that tell of the installation, not of the meter."""
+
 _CODE = re.compile(r"[^\s,;\"'][^,;\"'\x00-\x1f]*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _HOST = re.compile(r"[0-9A-Za-z.:_-]+")
@@ -220,6 +229,9 @@ SHEETS = {
                 _optional("port", _whole(1, 65_535), 4059),
                 _optional("group", _words, ""),
                 _optional("maker", _words, ""),
+                _optional("register_digits", _whole(3, MOST_DIGITS), None),
+                *(_optional(name, _whole(1, TRANSFORMER_LIMIT), None) for name in RATIO_COLUMNS),
+                *(_optional(name, _whole(0, REGISTER_LIMIT_WH), None) for name in REGISTER_COLUMNS),
             ),
             unique=("system_title", "usage_point"),
             refers=(("usage_point", "usage_points"),),

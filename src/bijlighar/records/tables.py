@@ -116,6 +116,7 @@ meters = Table(
     Column("port", Integer, nullable=False),
     _text("communication_group"),
     _text("maker"),
+    Column("register_digits", Integer),
 )
 
 installations = Table(
@@ -126,6 +127,12 @@ installations = Table(
     Column("usage_point", Text, ForeignKey("usage_points.code"), nullable=False, index=True),
     _instant("installed_s"),
     _instant("removed_s", nullable=True),
+    Column("ct_primary", Integer),
+    Column("ct_secondary", Integer),
+    Column("pt_primary", Integer),
+    Column("pt_secondary", Integer),
+    Column("opening_wh", BigInteger),
+    Column("closing_wh", BigInteger),
 )
 _IN_SERVICE = text("removed_s IS NULL")
 Index(
@@ -207,6 +214,8 @@ nameplates = Table(
     _text("category"),
     _text("current_rating"),
     Column("year", Integer),
+    Column("ct_ratio", Integer),
+    Column("pt_ratio", Integer),
     _instant("read_s"),
     _instant("confirmed_s"),
     Index("ix_nameplates_meter_id_number", "meter_id", "number"),
