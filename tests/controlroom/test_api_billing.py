@@ -170,3 +170,38 @@ def test_who_may_see_and_decide(client: Client, records: Records) -> None:
     }
     assert client.post("/api/billing/decisions", json={"reason": " "}, headers=headers).status_code == 400
     assert [entry.what for entry in records.audit.entries(subject="billing-link")] == ["decided-billing-link"]
+
+
+def test_a_usage_point_shows_its_statements_and_the_bill_of_each(client: Client, records: Records) -> None:
+    records.deliveries.add([(STATEMENT, "")], int(NOW))
+    sign_in(client, "admin")
+    point = client.get("/api/billing/usage-points/UP1").json()
+    assert (point["name"], [each["serial"] for each in point["meters"]]) == ("Asha Verma", ["BJ0001"])
+    (statement,) = point["statements"]
+    assert (statement["import_wh"], statement["state"], statement["revision"]) == (4_800, "waiting", 1)
+    bill = client.get(f"/api/billing/usage-points/UP1/preview?key={statement['key']}").json()
+    assert bill["amount_paise"] == sum(line["amount_paise"] for line in bill["lines"]) > 0
+    assert sum(line["quantity"] for line in bill["lines"] if line["what"] == "energy") == pytest.approx(4.8)
+    assert (bill["tariff"], bill["billed_paise"]) == ("up-lmv-1-urban", None)
+    assert client.get("/api/billing/usage-points/NOBODY").status_code == 404
+    assert client.get("/api/billing/usage-points/UP1/preview?key=other").status_code == 404
+    early = replace(STATEMENT, first_day=date(1999, 1, 1), last_day=date(1999, 1, 1))
+    records.deliveries.add([(early, "")], int(NOW))
+    answer = client.get("/api/billing/usage-points/UP1/preview?key=UP1/1999-01-01/1999-01-01/1")
+    assert (answer.status_code, answer.json()["error"]) == (409, "no-tariff")
+
+
+def test_differences_come_by_cause_in_pages_with_their_meters(client: Client, records: Records) -> None:
+    records.deliveries.add([(STATEMENT, "blocks-missing")], int(NOW))
+    reconcile(records, DAY, DAY, now_s=int(NOW))
+    sign_in(client, "admin")
+    path = f"/api/billing/reconciliations/{DAY}/{DAY}"
+    whole = client.get(path).json()
+    assert (whole["total"], whole["causes"]) == (2, {"held": 1, "no-reading": 1})
+    held = client.get(f"{path}?cause=held").json()
+    assert [(each["name"], each["meter_id"]) for each in held["differences"]] == [("Asha Verma", 1)]
+    page = client.get(f"{path}?limit=1&offset=1").json()
+    assert (page["total"], [each["usage_point"] for each in page["differences"]]) == (2, ["UP2"])
+    lacks = client.get("/api/billing").json()["lacks"]
+    assert {each["what"] for each in lacks} == {"not-reconciled", "not-billed"}
+    assert lacks[-1] == {"what": "not-billed", "day": str(DAY), "count": 2, "usage_points": 2}

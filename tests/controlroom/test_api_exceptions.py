@@ -99,3 +99,21 @@ def test_whoever_may_only_look_decides_nothing(client: Client) -> None:
     headers = sign_in(client, "viewer")
     decision = {"resolution": "edited", "reason": "x", "rule": "sum-check"}
     assert client.post("/api/exceptions/resolutions", json=decision, headers=headers).status_code == 403
+
+
+@pytest.mark.usefixtures("queue")
+def test_rules_are_counted_whatever_rule_is_chosen(client: Client) -> None:
+    sign_in(client, "viewer")
+    page = client.get("/api/exceptions?rule=sum-check").json()
+    assert (page["total"], page["by_rule"]) == (1, {"missing-quantity": 2, "sum-check": 1})
+
+
+@pytest.mark.usefixtures("queue")
+def test_nothing_is_decided_when_others_are_chosen_than_the_person_was_told(client: Client) -> None:
+    headers = sign_in(client, "operator")
+    decision = {"resolution": "edited", "reason": "x", "rule": "missing-quantity", "expected": 3}
+    answer = client.post("/api/exceptions/resolutions", json=decision, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (409, "count-changed")
+    assert client.get("/api/exceptions").json()["total"] == 3
+    decision["expected"] = 2
+    assert client.post("/api/exceptions/resolutions", json=decision, headers=headers).json() == {"resolved": 2}

@@ -22,9 +22,11 @@ import bijlighar
 from bijlighar.controlroom.api import (
     audit,
     billing,
+    billing_statements,
     exceptions,
     jobs,
     live,
+    meter_data,
     meter_history,
     meters,
     people,
@@ -55,6 +57,7 @@ _SUBJECTS = (
     status,
     meters,
     meter_history,
+    meter_data,
     jobs,
     trial,
     service_levels,
@@ -64,6 +67,7 @@ _SUBJECTS = (
     live,
     exceptions,
     billing,
+    billing_statements,
 )
 
 

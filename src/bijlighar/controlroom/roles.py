@@ -37,6 +37,7 @@ class Permission(StrEnum):
     MANAGE_PEOPLE = "manage-people"
     READ_AUDIT = "read-audit"
     WORK_EXCEPTIONS = "work-exceptions"
+    EDIT_READINGS = "edit-readings"
     READ_BILLING = "read-billing"
     DECIDE_LINK = "decide-link"
 
@@ -48,8 +49,10 @@ _BILLS = frozenset({Permission.READ_BILLING})
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: _READS,
     Role.OPERATOR: _OPERATES,
-    Role.SUPERVISOR: _OPERATES | _BILLS | {Permission.READ_AUDIT, Permission.DECIDE_LINK},
-    Role.CREDIT_OFFICER: _READS | _BILLS | {Permission.WORK_EXCEPTIONS},
+    Role.SUPERVISOR: _OPERATES
+    | _BILLS
+    | {Permission.READ_AUDIT, Permission.DECIDE_LINK, Permission.EDIT_READINGS},
+    Role.CREDIT_OFFICER: _READS | _BILLS | {Permission.WORK_EXCEPTIONS, Permission.EDIT_READINGS},
     Role.REVENUE_INSPECTOR: _READS,
     Role.STORE_KEEPER: _READS,
     Role.INSTALLER: _READS,

@@ -11,11 +11,12 @@ from litestar import Request, get, post
 from litestar.params import Body, FromPath
 
 from bijlighar.cim.billing import Delivery, DeliveryState
-from bijlighar.controlroom.api.asking import AnyRequest, Limit, Offset, room_of
+from bijlighar.controlroom.api.asking import MOST_ROWS, AnyRequest, Limit, Offset, Text, room_of
 from bijlighar.controlroom.errors import Refusal, not_found, not_valid
 from bijlighar.controlroom.instants import NotAnInstant, iso, parse_day
+from bijlighar.controlroom.registry_index import MeterPlace
 from bijlighar.controlroom.roles import Permission
-from bijlighar.operations.billing_exchange.gate import decide_link, judge_link
+from bijlighar.operations.billing_exchange.gate import DAYS_IN_A_ROW, Lack, decide_link, judge_link
 from bijlighar.operations.billing_exchange.intake import KINDS, take_message
 from bijlighar.operations.billing_exchange.json_form import (
     MessageRefused,
@@ -51,10 +52,23 @@ class ReconciliationRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReconciliationView(ReconciliationRow, frozen=True, kw_only=True):
-    """The same with its differences one by one."""
+    """The same with a page of its differences; ``total`` of them have the chosen cause.
+
+    Each names its usage point with its ``name`` and the ``meter_id`` in service there, null where there is none.
+    """
 
     causes: dict[str, int]
+    total: int
     differences: list[dict[str, Any]]
+
+
+class LackView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gate misses on a day, by its code in ``operations.billing_exchange.gate.Missing``."""
+
+    what: str
+    day: str | None
+    count: int
+    usage_points: int
 
 
 class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +87,8 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     refused_rows: int
     passes: bool
     lacking: list[str]
+    lacks: list[LackView]
+    days_wanted: int
     decision: DecisionView | None
     reconciliations: list[ReconciliationRow]
 
@@ -156,6 +172,8 @@ async def link(request: AnyRequest) -> LinkView:
             refused_rows=room.records.billing_inbox.refused_count(),
             passes=verdict.passed,
             lacking=list(verdict.lacking),
+            lacks=[_lack(each) for each in verdict.lacks],
+            days_wanted=DAYS_IN_A_ROW,
             decision=_decision(room.records.billing_checks.decision()),
             reconciliations=[_row(each) for each in room.records.billing_checks.newest(62)],
         )
@@ -164,18 +182,36 @@ async def link(request: AnyRequest) -> LinkView:
 
 
 @get("/billing/reconciliations/{first:str}/{last:str}", opt={"needs": Permission.READ_BILLING})
-async def reconciliation(request: AnyRequest, first: FromPath[str], last: FromPath[str]) -> ReconciliationView:
-    """The newest reconciliation of a period, difference by difference."""
+async def reconciliation(
+    request: AnyRequest,
+    first: FromPath[str],
+    last: FromPath[str],
+    cause: Text = "",
+    offset: Offset = 0,
+    limit: Limit = MOST_ROWS,
+) -> ReconciliationView:
+    """The newest reconciliation of a period, difference by difference, of one ``cause`` or of all."""
     room = room_of(request)
     days = _day(first, room.now()), _day(last, room.now())
-    found = await room.in_thread(room.records.billing_checks.of_period, *days)
-    if found is None:
+
+    def read() -> ReconciliationView | None:
+        found = room.records.billing_checks.of_period(*days)
+        if found is None:
+            return None
+        chosen = [each for each in found.content["differences"] if cause in ("", each["cause"])]
+        page = chosen[offset : offset + limit]
+        places = room.index.at_usage_points({each["usage_point"] for each in page})
+        return ReconciliationView(
+            **msgspec.structs.asdict(_row(found)),
+            causes=dict(found.content["causes"]),
+            total=len(chosen),
+            differences=[_difference(each, places.get(each["usage_point"])) for each in page],
+        )
+
+    view = await room.in_thread(read)
+    if view is None:
         raise not_found("reconciliation")
-    return ReconciliationView(
-        **msgspec.structs.asdict(_row(found)),
-        causes=dict(found.content["causes"]),
-        differences=list(found.content["differences"]),
-    )
+    return view
 
 
 @get("/billing/refused-rows", opt={"needs": Permission.READ_BILLING})
@@ -227,6 +263,19 @@ def _day(text: str, now_s: float) -> date:
         return parse_day(text, now_s=now_s)
     except NotAnInstant as problem:
         raise not_valid("first/last", str(problem)) from problem
+
+
+def _difference(told: dict[str, Any], place: MeterPlace | None) -> dict[str, Any]:
+    return {
+        **told,
+        "name": "" if place is None else place.text("name"),
+        "meter_id": None if place is None else place.meter.meter_id,
+    }
+
+
+def _lack(each: Lack) -> LackView:
+    day = None if each.day is None else each.day.isoformat()
+    return LackView(what=each.what.value, day=day, count=each.count, usage_points=each.usage_points)
 
 
 def _decision(made: LinkDecision | None) -> DecisionView | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from enum import StrEnum
 from typing import Annotated
@@ -61,7 +62,7 @@ class ExceptionRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExceptionPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of the queue; ``total`` and ``by_rule`` count all that are chosen."""
+    """A page of the queue; ``total`` counts all that are chosen, ``by_rule`` those of every rule."""
 
     total: int
     by_rule: dict[str, int]
@@ -69,7 +70,10 @@ class ExceptionPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resolve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A decision about those with these ``ids``, or about all open ones that the other fields choose."""
+    """A decision about those with these ``ids``, or about all open ones that the other fields choose.
+
+    ``expected`` is how many the person was told: when others are chosen now, nothing is decided.
+    """
 
     resolution: str
     reason: str
@@ -79,6 +83,7 @@ class Resolve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     severity: int = 0
     first_day: str = ""
     last_day: str = ""
+    expected: int | None = None
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,10 +116,10 @@ async def exceptions(
     )
 
     def read() -> ExceptionPage:
-        counts = room.records.exceptions.counts(choice)
+        counts = room.records.exceptions.counts(replace(choice, rule=None))
         found = room.records.exceptions.queue(choice, offset=offset, limit=limit)
         return ExceptionPage(
-            total=sum(counts.values()),
+            total=sum(counts.values()) if choice.rule is None else counts.get(choice.rule, 0),
             by_rule={_RULE_IDS.get(number, str(number)): count for number, count in sorted(counts.items())},
             rows=[_row(request, each) for each in found],
         )
@@ -144,6 +149,10 @@ async def resolve(request: AnyRequest, data: Annotated[Resolve, Body()]) -> Reso
     )
     if choice == Choice():
         raise not_valid("ids", "choose something: the whole queue is not decided at once")
+    if data.expected is not None:
+        counts = await room.in_thread(room.records.exceptions.counts, choice)
+        if sum(counts.values()) != data.expected:
+            raise Refusal(409, "count-changed", f"{sum(counts.values())} are chosen now, not {data.expected}.")
     try:
         done = await room.in_thread(
             room.records.exceptions.resolve,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 
 from bijlighar.records import Records
 from bijlighar.records.billing_checks import LinkDecision, Reconciliation
@@ -11,28 +12,63 @@ from bijlighar.records.billing_checks import LinkDecision, Reconciliation
 DAYS_IN_A_ROW = 3
 
 
+class Missing(StrEnum):
+    """What a day of the link can lack."""
+
+    NO_DAY = "no-day"
+    NOT_RECONCILED = "not-reconciled"
+    NO_CONSUMER = "no-consumer"
+    UNEXPLAINED = "unexplained"
+    NOT_BILLED = "not-billed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lack:
+    """What is missing on ``day`` (None: on any); ``count`` of ``usage_points`` where it is about some of them."""
+
+    what: Missing
+    day: date | None = None
+    count: int = 0
+    usage_points: int = 0
+
+    def __str__(self) -> str:
+        told = {
+            Missing.NO_DAY: "no day has been reconciled",
+            Missing.NOT_RECONCILED: "not reconciled",
+            Missing.NO_CONSUMER: "no consumer",
+            Missing.UNEXPLAINED: f"{self.count} differences without a cause",
+            Missing.NOT_BILLED: f"{self.count} of {self.usage_points} not billed",
+        }[self.what]
+        return told if self.day is None else f"{self.day}: {told}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkVerdict:
     """``passed`` when the last DAYS_IN_A_ROW of ``days`` follow each other, each whole and without a difference.
 
-    ``lacking`` says in words what is missing.
+    ``lacks`` tells what is missing.
     """
 
     passed: bool
     days: tuple[Reconciliation, ...]
-    lacking: tuple[str, ...]
+    lacks: tuple[Lack, ...]
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """The same in words."""
+        return tuple(str(each) for each in self.lacks)
 
 
 def judge_link(records: Records) -> LinkVerdict:
     """Judge by the newest reconciliation of each day. Raises Unavailable."""
     daily = {each.last_day: each for each in records.billing_checks.newest() if each.first_day == each.last_day}
     if not daily:
-        return LinkVerdict(passed=False, days=(), lacking=("no day has been reconciled",))
+        return LinkVerdict(passed=False, days=(), lacks=(Lack(what=Missing.NO_DAY),))
     newest = max(daily)
     wanted = [newest - timedelta(days=ago) for ago in range(DAYS_IN_A_ROW)]
-    lacking = [why for day in reversed(wanted) if (why := _lacking(day, daily.get(day)))]
+    lacks = [lack for day in reversed(wanted) if (lack := _lack(day, daily.get(day))) is not None]
     days = tuple(daily[day] for day in reversed(wanted) if day in daily)
-    return LinkVerdict(passed=not lacking, days=days, lacking=tuple(lacking))
+    return LinkVerdict(passed=not lacks, days=days, lacks=tuple(lacks))
 
 
 def decide_link(records: Records, *, by: str, reason: str, now_s: int) -> LinkDecision:
@@ -60,13 +96,12 @@ def decide_link(records: Records, *, by: str, reason: str, now_s: int) -> LinkDe
     return decision
 
 
-def _lacking(day: date, made: Reconciliation | None) -> str:
+def _lack(day: date, made: Reconciliation | None) -> Lack | None:
     if made is None:
-        return f"{day}: not reconciled"
+        return Lack(what=Missing.NOT_RECONCILED, day=day)
     if not made.usage_points:
-        return f"{day}: no consumer"
+        return Lack(what=Missing.NO_CONSUMER, day=day)
     if made.unexplained:
-        return f"{day}: {made.unexplained} differences without a cause"
-    if made.billed < made.usage_points:
-        return f"{day}: {made.usage_points - made.billed} of {made.usage_points} not billed"
-    return ""
+        return Lack(what=Missing.UNEXPLAINED, day=day, count=made.unexplained, usage_points=made.usage_points)
+    left = made.usage_points - made.billed
+    return Lack(what=Missing.NOT_BILLED, day=day, count=left, usage_points=made.usage_points) if left > 0 else None
