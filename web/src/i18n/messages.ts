@@ -34,9 +34,12 @@ export function message(
   key: MessageKey,
   filling: Record<string, string | number> = {},
 ): string {
-  return DICTIONARIES[language][key].replace(/\{(\w+)\}/g, (braces, name: string) =>
-    name in filling ? String(filling[name]) : braces,
-  );
+  return filled(DICTIONARIES[language][key], filling);
+}
+
+/** A text with its braces filled. */
+export function filled(text: string, filling: Readonly<Record<string, string | number>>): string {
+  return text.replace(/\{(\w+)\}/g, (braces, name: string) => (name in filling ? String(filling[name]) : braces));
 }
 
 /** True when the text is a key of the dictionaries: codes of the server are looked up by name. */
@@ -46,5 +49,9 @@ export function isKey(text: string): text is MessageKey {
 
 /** The form of a counted message that the language's rule asks for. */
 export function countedKey(language: Language, key: CountedKey, count: number): MessageKey {
-  return `${key}.${RULES[language].select(count) === 'one' ? 'one' : 'other'}` as MessageKey;
+  return `${key}.${pluralForm(language, count)}` as MessageKey;
+}
+
+export function pluralForm(language: Language, count: number): 'one' | 'other' {
+  return RULES[language].select(count) === 'one' ? 'one' : 'other';
 }
