@@ -59,10 +59,10 @@ def test_the_running_block_is_not_missing_and_a_midnight_is_there_from_its_insta
 def test_only_what_is_missing_is_asked_for():
     coverage = Coverage(meters(1, 2), BLOCK, NOON_S)
     hold_all(coverage, 1, without={NOON_S - 7200, NOON_S - 86_400})
-    assert coverage.missing_ranges(1, NOON_S) == [
+    assert coverage.missing_ranges(1, NOON_S) == (
         Period(start_s=NOON_S - 7200, end_s=NOON_S - 5400),
         Period(start_s=NOON_S - 86_400, end_s=NOON_S - 86_400 + 1800),
-    ]
+    )
     assert coverage.missing_counts(NOON_S).tolist() == [2, SLOTS]
 
 
@@ -70,7 +70,7 @@ def test_a_short_hole_of_held_slots_does_not_split_a_request():
     coverage = Coverage(meters(1), BLOCK, NOON_S)
     near = NOON_S - 1800 * (2 + MERGE_SLOTS)
     hold_all(coverage, 1, without={NOON_S - 1800, near})
-    assert coverage.missing_ranges(1, NOON_S) == [Period(start_s=near, end_s=NOON_S)]
+    assert coverage.missing_ranges(1, NOON_S) == (Period(start_s=near, end_s=NOON_S),)
     further = Coverage(meters(1), BLOCK, NOON_S)
     hold_all(further, 1, without={NOON_S - 1800, near - 1800})
     assert len(further.missing_ranges(1, NOON_S)) == 2
@@ -79,9 +79,9 @@ def test_a_short_hole_of_held_slots_does_not_split_a_request():
 def test_the_window_moves_with_the_clock_and_forgets_what_left_it():
     coverage = Coverage(meters(1), BLOCK, NOON_S)
     hold_all(coverage, 1)
-    assert coverage.missing_ranges(1, NOON_S) == []
+    assert coverage.missing_ranges(1, NOON_S) == ()
     coverage.advance(NOON_S + 3600)
-    assert coverage.missing_ranges(1, NOON_S + 3600) == [Period(start_s=NOON_S, end_s=NOON_S + 3600)]
+    assert coverage.missing_ranges(1, NOON_S + 3600) == (Period(start_s=NOON_S, end_s=NOON_S + 3600),)
     coverage.advance(NOON_S)  # a clock that turned back takes nothing away
     assert coverage.window.end_s == NOON_S + 3600
     coverage.advance(NOON_S + 400 * 86_400)
@@ -99,40 +99,40 @@ def test_an_absent_slot_is_asked_once_more_after_a_day_and_then_left_alone():
     hole = NOON_S - 86_400
     hold_all(coverage, 1, without={hole})
     asked = Period(start_s=hole, end_s=hole + 1800)
-    coverage.answered(1, asked, NOON_S)
-    assert coverage.missing_ranges(1, NOON_S) == []
+    coverage.answered(meters(1), asked, NOON_S)
+    assert coverage.missing_ranges(1, NOON_S) == ()
     assert coverage.missing_counts(NOON_S).tolist() == [0]
     later = NOON_S + REASK_S
-    assert coverage.missing_ranges(1, later) == [asked]
+    assert coverage.missing_ranges(1, later) == (asked,)
     assert coverage.missing_counts(later).tolist() == [1]
-    coverage.answered(1, asked, later)
-    assert coverage.missing_ranges(1, later + 10 * REASK_S) == []
+    coverage.answered(meters(1), asked, later)
+    assert coverage.missing_ranges(1, later + 10 * REASK_S) == ()
 
 
 def test_a_slot_that_just_ended_is_not_taken_for_absent():
     coverage = Coverage(meters(1), BLOCK, NOON_S)
     hold_all(coverage, 1, without={NOON_S - 1800})
     asked = Period(start_s=NOON_S - 1800, end_s=NOON_S)
-    coverage.answered(1, asked, NOON_S + 10)
-    assert coverage.missing_ranges(1, NOON_S + 10) == [asked]
+    coverage.answered(meters(1), asked, NOON_S + 10)
+    assert coverage.missing_ranges(1, NOON_S + 10) == (asked,)
 
 
 def test_an_absent_slot_that_arrives_after_all_is_held():
     coverage = Coverage(meters(1), BLOCK, NOON_S)
     hole = NOON_S - 86_400
     hold_all(coverage, 1, without={hole})
-    coverage.answered(1, Period(start_s=hole, end_s=hole + 1800), NOON_S)
+    coverage.answered(meters(1), Period(start_s=hole, end_s=hole + 1800), NOON_S)
     coverage.hold(meters(1), starts(hole))
-    assert coverage.missing_ranges(1, NOON_S + REASK_S) == []
+    assert coverage.missing_ranges(1, NOON_S + REASK_S) == ()
 
 
 def test_a_backlog_is_what_should_be_there_by_now_and_was_not_asked_for():
     coverage = Coverage(meters(1), BLOCK, NOON_S)
     hold_all(coverage, 1, without={NOON_S - 1800})
-    assert not coverage.backlog(1, NOON_S)  # the last block may still appear by itself
-    assert coverage.backlog(1, NOON_S + 3600)
-    coverage.answered(1, Period(start_s=NOON_S - 1800, end_s=NOON_S), NOON_S + 3600)
-    assert not coverage.backlog(1, NOON_S + 3600)
+    assert coverage.backlogs(NOON_S).tolist() == []  # the last block may still appear by itself
+    assert coverage.backlogs(NOON_S + 3600).tolist() == [1]
+    coverage.answered(meters(1), Period(start_s=NOON_S - 1800, end_s=NOON_S), NOON_S + 3600)
+    assert coverage.backlogs(NOON_S + 3600).tolist() == []
 
 
 def test_a_meter_can_join_later():
@@ -160,7 +160,7 @@ def test_ranges_cover_every_missing_slot_and_whatever_is_held_leaves_them(kind, 
     assert int(coverage.missing_counts(now_s)[0]) == len(gaps) == int(coverage.missing(1, now_s).sum())
     assert all(r.start_s in gaps and r.end_s - kind.period_s in gaps for r in asked)
     hold_all(coverage, 1)
-    assert coverage.missing_ranges(1, now_s) == []
+    assert coverage.missing_ranges(1, now_s) == ()
 
 
 def test_many_rows_at_once_are_held_as_one_by_one():
@@ -198,7 +198,6 @@ def test_meters_with_a_backlog_are_those_of_whom_each_says_so():
     hold_all(coverage, 2, without={NOON_S - 86_400})
     hold_all(coverage, 3, without={NOON_S - 1800})  # may still appear by itself
     assert coverage.backlogs(NOON_S).tolist() == [2]
-    assert [one for one in (1, 2, 3) if coverage.backlog(one, NOON_S)] == [2]
 
 
 def test_a_coverage_taken_in_adds_what_it_holds_and_whom_it_watches():
@@ -219,4 +218,52 @@ def test_a_clock_set_back_begins_the_window_anew():
     assert not coverage.is_ahead(NOON_S)
     assert coverage.window.end_s == NOON_S
     hold_all(coverage, 1)
-    assert coverage.missing_ranges(1, NOON_S) == []
+    assert coverage.missing_ranges(1, NOON_S) == ()
+
+
+def test_of_those_that_are_named_the_late_ones_are_told():
+    coverage = Coverage(meters(1, 2, 3, 4), BLOCK, NOON_S)
+    hold_all(coverage, 3)
+    assert coverage.backlogs(NOON_S, np.array([2, 3, 4])).tolist() == [2, 4]
+
+
+def test_answers_of_many_meters_are_taken_as_those_of_each():
+    """Some hold all, some lack what was asked for, one was asked before and its day is over, another's is not."""
+    ids = np.arange(1, 8)
+    together, singly = Coverage(ids.astype(np.int32), BLOCK, NOON_S), Coverage(ids.astype(np.int32), BLOCK, NOON_S)
+    first = Period(start_s=NOON_S - 10 * 1800, end_s=NOON_S - 4 * 1800)
+    wide = Period(start_s=NOON_S - 86_400, end_s=NOON_S)
+    later = NOON_S + REASK_S
+    for coverage in (together, singly):
+        hold_all(coverage, 1)
+        coverage.answered(np.array([2, 3]), first, NOON_S)
+        coverage.answered(np.array([4]), first, NOON_S + 10)
+        coverage.advance(later)
+    together.answered(ids, wide, later)
+    for one in ids.tolist():
+        singly.answered(np.array([one]), wide, later)
+    for now_s in (later, later + 10, later + 3600, later + REASK_S):
+        assert together.missing_counts(now_s).tolist() == singly.missing_counts(now_s).tolist()
+        assert [together.missing_ranges(one, now_s) for one in ids.tolist()] == [
+            singly.missing_ranges(one, now_s) for one in ids.tolist()
+        ]
+    again = later + REASK_S
+    assert together.missing(5, again).sum() > together.missing(2, again).sum()
+
+
+@pytest.mark.parametrize("days", [1, 7])
+def test_a_shorter_window_asks_for_less(days):
+    coverage = Coverage(meters(1), SlotKind(period_s=1800, days=days), NOON_S)
+    assert coverage.window == Period(start_s=NOON_S - days * 86_400, end_s=NOON_S)
+    assert sum(one.seconds for one in coverage.missing_ranges(1, NOON_S)) == days * 86_400
+
+
+def test_what_is_asked_follows_what_is_held_though_it_is_remembered():
+    coverage = Coverage(meters(1, 2), SlotKind(period_s=1800, days=1), NOON_S)
+    whole = coverage.missing_ranges(1, NOON_S)
+    assert coverage.missing_ranges(2, NOON_S) == whole
+    coverage.hold(meters(2), starts(NOON_S - 1800))
+    assert coverage.missing_ranges(1, NOON_S) == whole
+    assert coverage.missing_ranges(2, NOON_S)[0].end_s == NOON_S - 1800
+    coverage.advance(NOON_S + 1800)
+    assert coverage.missing_ranges(1, NOON_S + 1800)[0].end_s == NOON_S + 1800

@@ -1,6 +1,7 @@
 import asyncio
 import time
 
+import pytest
 import uvloop
 
 from bijlighar.cim.channels import ProfileKind
@@ -452,16 +453,17 @@ def test_a_profile_that_the_meter_refuses_is_not_asked_for_all_the_time():
     uvloop.run(main())
 
 
-def test_a_fault_while_settling_does_not_lock_the_meter(monkeypatch):
-    whole = Fleet.backlog
+@pytest.mark.parametrize("step", ["backlogs", "answered"])
+def test_a_fault_while_settling_does_not_lock_the_meter(monkeypatch, step):
+    whole = getattr(Fleet, step)
     broken = [True]
 
-    def breaks(self, meter_id, now_s):
+    def breaks(self, *arguments):
         if broken.pop() if broken else False:
             raise ZeroDivisionError
-        return whole(self, meter_id, now_s)
+        return whole(self, *arguments)
 
-    monkeypatch.setattr(Fleet, "backlog", breaks)
+    monkeypatch.setattr(Fleet, step, breaks)
 
     async def main():
         async with Town(schedule=ONLY_BLOCKS) as town:

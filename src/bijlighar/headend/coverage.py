@@ -24,6 +24,8 @@ REASK_S = 86_400
 MERGE_SLOTS = 8
 """A hole of held slots up to this long is asked for again rather than begin another request: one more round trip
 over a mobile network costs more than eight rows of 45 octets."""
+MOST_PATTERNS = 4_096
+"""What is asked of meters that lack the same slots is worked out once. Most of a city lack the same; 1 MB."""
 MANY = 10_000
 """Rows from which a table of flags pays, and meters in one: 17 MB for half hours."""
 MOST_SLOTS_A_REQUEST = 480
@@ -35,11 +37,13 @@ class SlotKind:
     """``period_s`` slot length; ``blocks`` True when a value is complete only at the end of its slot.
 
     ``settle_s``  how long after that a missing row may still appear by itself, so that it is not yet absent
+    ``days``      how far back slots are looked at
     """
 
     period_s: int
     blocks: bool = True
     settle_s: int = 3600
+    days: int = WINDOW_DAYS
 
 
 class Coverage:
@@ -51,7 +55,7 @@ class Coverage:
 
     def __init__(self, meter_ids: NDArray[np.int32], kind: SlotKind, now_s: float) -> None:
         self.kind = kind
-        self._slots = WINDOW_DAYS * 86_400 // kind.period_s
+        self._slots = kind.days * 86_400 // kind.period_s
         self._row_of = np.zeros(0, np.int32)
         shape = (0, -(-self._slots // 8))
         self._held = np.zeros(shape, np.uint8)
@@ -59,6 +63,7 @@ class Coverage:
         self._absent = np.zeros(shape, np.uint8)
         self._reask_s = np.full(0, -np.inf)
         self._end = self._complete_until(now_s)
+        self._ranges: dict[bytes, tuple[Period, ...]] = {}
         self.add_meters(meter_ids)
 
     def __contains__(self, meter_id: int) -> bool:
@@ -134,6 +139,7 @@ class Coverage:
     def restart(self, now_s: float) -> None:
         """Begin anew at ``now_s`` with the same meters and nothing held: the clock was set back."""
         self._end = self._complete_until(now_s)
+        self._ranges.clear()
         for bitmap in (self._held, self._asked, self._absent):
             bitmap[:] = 0
         self._reask_s[:] = -np.inf
@@ -151,6 +157,7 @@ class Coverage:
         for bitmap in (self._held, self._asked, self._absent):
             np.bitwise_and(bitmap, kept, out=bitmap)
         self._end = end
+        self._ranges.clear()
 
     def hold(self, meter_id: NDArray[np.int32], start_s: NDArray[np.int64]) -> None:
         """Rows are durable: int32[row], int64[row]. Passes over other meters and what is outside the window."""
@@ -179,56 +186,70 @@ class Coverage:
             flags[of_meter[here] - first, places[here]] = True
             self._held[part] |= np.packbits(flags, axis=1)
 
-    def answered(self, meter_id: int, asked: Period, now_s: float) -> None:
-        """The meter has answered for ``asked``: what is not held of it by now, and settled, it does not have."""
-        row = self._row_of[meter_id]
-        held = self._chronological(self._held[row])
-        asked_once = self._chronological(self._asked[row])
-        absent = self._chronological(self._absent[row])
+    def answered(self, meter_ids: NDArray[np.int64], asked: Period, now_s: float) -> None:
+        """These meters answered for ``asked``: what is not held of it by now, and settled, they do not have."""
         first, last = self._bounds(asked, settled_before_s=now_s - self.kind.settle_s)
-        missed = np.zeros(self._slots, bool)
-        missed[first:last] = ~held[first:last]
-        if not missed.any():
+        rows = self._row_of[meter_ids]
+        missed = self._places(first, last) & ~self._held[rows]
+        some = np.any(missed, axis=1)
+        if not some.any():
             return
-        again = missed & asked_once & (now_s >= self._reask_s[row])
-        if (missed & ~asked_once).any():
-            self._reask_s[row] = now_s + REASK_S
-        self._store(self._absent, row, absent | again)
-        self._store(self._asked, row, asked_once | missed)
+        rows, missed = rows[some], missed[some]
+        asked_once, may_ask_again = self._asked[rows], now_s >= self._reask_s[rows]
+        self._absent[rows] |= missed & asked_once & _all_bits(may_ask_again)
+        self._reask_s[rows[np.any(missed & ~asked_once, axis=1)]] = now_s + REASK_S
+        self._asked[rows] |= missed
+
+    def _places(self, first: int, last: int) -> NDArray[np.uint8]:
+        """One row of a bitmap: the slots from place ``first`` of the window up to ``last``."""
+        places = np.arange(self._slots)
+        flags = np.zeros(self._held.shape[1] * 8, bool)
+        flags[: self._slots] = np.roll((places >= first) & (places < last), self._end % self._slots)
+        return np.packbits(flags)
 
     def missing(self, meter_id: int, now_s: float) -> NDArray[np.bool_]:
         """bool[slot] oldest first over ``window``: True where a row is still to be asked for."""
-        row = self._row_of[meter_id]
-        resting = self._absent[row] if now_s >= self._reask_s[row] else self._absent[row] | self._asked[row]
-        return ~self._chronological(self._held[row] | resting)
+        return ~self._chronological(self._done(self._row_of[meter_id], now_s))
 
-    def missing_ranges(self, meter_id: int, now_s: float) -> list[Period]:
+    def _done(self, row: np.int32, now_s: float) -> NDArray[np.uint8]:
+        """Slots of one meter that are not asked for now."""
+        done: NDArray[np.uint8] = self._held[row] | self._absent[row]
+        return done if now_s >= self._reask_s[row] else done | self._asked[row]
+
+    def missing_ranges(self, meter_id: int, now_s: float) -> tuple[Period, ...]:
         """What to ask the meter for, newest range first, each at most MOST_SLOTS_A_REQUEST slots long."""
-        places = np.flatnonzero(self.missing(meter_id, now_s))
+        done = self._done(self._row_of[meter_id], now_s)
+        pattern = done.tobytes()
+        ranges = self._ranges.get(pattern)
+        if ranges is None:
+            if len(self._ranges) >= MOST_PATTERNS:
+                self._ranges.clear()
+            ranges = self._ranges[pattern] = self._ranges_of(~self._chronological(done))
+        return ranges
+
+    def _ranges_of(self, missing: NDArray[np.bool_]) -> tuple[Period, ...]:
+        places = np.flatnonzero(missing)
         if len(places) == 0:
-            return []
+            return ()
         breaks = np.flatnonzero(np.diff(places) > MERGE_SLOTS + 1)
         firsts = places[np.concatenate([[0], breaks + 1])]
         lasts = places[np.concatenate([breaks, [len(places) - 1]])]
         ranges: list[Period] = []
         for first, last in zip(firsts[::-1], lasts[::-1], strict=True):
             ranges.extend(self._pieces(int(first), int(last) + 1))
-        return ranges
+        return tuple(ranges)
 
-    def backlog(self, meter_id: int, now_s: float) -> bool:
-        """Whether a row is missing that by now should not be: older than what may still appear by itself."""
-        settled = self._complete_until(now_s - self.kind.settle_s) - (self._end - self._slots)
-        return bool(self.missing(meter_id, now_s)[: max(settled, 0)].any())
+    def backlogs(self, now_s: float, among: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """int64[meter]: of whom a row is missing that by now should not be: older than what may still appear.
 
-    def backlogs(self, now_s: float) -> NDArray[np.int64]:
-        """int64[meter]: the meters of which ``backlog`` is true."""
+        ``among`` whom it watches, None for all of them.
+        """
+        meters = self.meter_ids if among is None else among
         settled = self._complete_until(now_s - self.kind.settle_s) - (self._end - self._slots)
-        wanted = np.packbits(np.roll(np.arange(self._slots) < settled, self._end % self._slots))
-        may_ask_again = (now_s >= self._reask_s)[:, None]
-        resting = self._absent | np.where(may_ask_again, np.uint8(0), self._asked)
-        late = np.any(wanted & ~(self._held | resting), axis=1)
-        meters = self.meter_ids
-        found: NDArray[np.int64] = meters[np.asarray(late)[self._row_of[meters]]]
+        wanted, rows = self._places(0, settled), self._row_of[meters]
+        may_ask_again = now_s >= self._reask_s[rows]
+        done = self._held[rows] | self._absent[rows] | (self._asked[rows] & ~_all_bits(may_ask_again))
+        found: NDArray[np.int64] = meters[np.any(wanted & ~done, axis=1)]
         return found
 
     def missing_counts(self, now_s: float) -> NDArray[np.int32]:
@@ -269,6 +290,7 @@ class Coverage:
         bits, newest = np.unpackbits(packed)[: self._slots], self._end % self._slots
         return np.concatenate((bits[newest:], bits[:newest])).view(np.bool_)
 
-    def _store(self, bitmap: NDArray[np.uint8], row: int, chronological: NDArray[np.bool_]) -> None:
-        oldest = self._slots - self._end % self._slots
-        bitmap[row] = np.packbits(np.concatenate((chronological[oldest:], chronological[:oldest])))
+
+def _all_bits(flags: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """uint8[meter, 1]: every bit set where the flag is."""
+    return (flags * np.uint8(0xFF))[:, np.newaxis]

@@ -8,7 +8,7 @@ change.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
@@ -21,7 +21,7 @@ from bijlighar.cim.network import Meter
 from bijlighar.cim.period import Period
 from bijlighar.cim.readings import ReadingBatch
 from bijlighar.dlms.model import MeterModel
-from bijlighar.headend.coverage import MOST_SLOTS_A_REQUEST, Coverage
+from bijlighar.headend.coverage import MOST_SLOTS_A_REQUEST, WINDOW_DAYS, Coverage, SlotKind
 from bijlighar.headend.kept import (
     AHEAD_S,
     OVERLAP_S,
@@ -91,8 +91,10 @@ class Fleet:
         layouts: LayoutBook,
         seen: SeenRows,
         load_model: Callable[[str], MeterModel],
+        backfill_days: int = WINDOW_DAYS,
     ) -> None:
         self._ports = ports
+        self._days = backfill_days
         self._keyring = keyring
         self._layouts = layouts
         self._seen = seen
@@ -151,8 +153,11 @@ class Fleet:
         """
         since_s = recent_of(len(meter_ids), now_s)
         wanted, sources = self._sources(meter_ids)
-        window = window_of(now_s)
-        period = window if since_s is None else replace(window, start_s=since_s)
+        window = window_of(now_s, self._days)
+        if since_s is None or since_s <= window.start_s:
+            since_s, period = None, window
+        else:
+            period = replace(window, start_s=since_s)
         slots = self._look_up_slots(wanted, sources, period, now_s)
         last_s = last_done(self._ports.past, wanted, now_s)
         if since_s is not None:
@@ -171,7 +176,9 @@ class Fleet:
         """What ``kept`` has left open: slots before the last days. Raises Unavailable."""
         assert kept.since_s is not None
         wanted, sources = self._sources(kept.meter_ids)
-        slots = self._look_up_slots(wanted, sources, replace(window_of(now_s), end_s=kept.since_s), now_s)
+        window = window_of(now_s, self._days)
+        older = replace(window, start_s=min(window.start_s, kept.since_s), end_s=kept.since_s)
+        slots = self._look_up_slots(wanted, sources, older, now_s)
         for _, coverage in slots:
             coverage.assume_from(kept.since_s)
         return replace(kept, slots=slots, logs=[], backlog=backlog(slots, wanted, kept.last_s, now_s))
@@ -189,7 +196,10 @@ class Fleet:
             for meter_id in meter_ids.tolist():
                 by_period.setdefault((kind, self._period_s(meter_id, kind)), []).append(meter_id)
         return [
-            (kind, look_up_slots(sources, kind, period_s, np.array(ids, np.int32), period, now_s))
+            (
+                kind,
+                look_up_slots(sources, kind, self._slots(kind, period_s), np.array(ids, np.int32), period, now_s),
+            )
             for (kind, period_s), ids in by_period.items()
         ]
 
@@ -280,14 +290,41 @@ class Fleet:
         if readings.kind in (ProfileKind.EVENT, ProfileKind.BILLING):
             self._seen.note_apart(readings)
 
-    def answered(self, meter_id: int, kind: ProfileKind, asked: Period | None, now_s: float) -> None:
-        """The meter has given what it has of ``asked``, and it was held."""
-        if kind in _SLOTTED and asked is not None and meter_id in self.meters:
-            self._coverage(kind, meter_id, now_s).answered(meter_id, asked, now_s)
+    def answered(self, answers: Iterable[tuple[int, ProfileKind, Period | None, int]]) -> None:
+        """Meters have given what they have of the period they were asked for, and it was held.
 
-    def backlog(self, meter_id: int, now_s: float) -> bool:
-        """Whether older slots are missing that the meter has not been asked for."""
-        return any(self._coverage(kind, meter_id, now_s).backlog(meter_id, now_s) for kind in _SLOTTED)
+        ``answers``: meter, kind, period, and when it was received. Of those that came together the first counts:
+        what had not settled then may still appear.
+        """
+        alike: dict[tuple[ProfileKind, Period], list[int]] = {}
+        first_s: dict[tuple[ProfileKind, Period], int] = {}
+        for meter_id, kind, asked, received_s in answers:
+            if kind in _SLOTTED and asked is not None and meter_id in self.meters:
+                alike.setdefault((kind, asked), []).append(meter_id)
+                first_s[kind, asked] = min(received_s, first_s.get((kind, asked), received_s))
+        for (kind, asked), meter_ids in alike.items():
+            for coverage, of_period in self._coverages_of(kind, meter_ids, first_s[kind, asked]):
+                coverage.answered(of_period, asked, first_s[kind, asked])
+
+    def backlogs(self, meter_ids: Iterable[int], now_s: float) -> set[int]:
+        """Of these meters those that lack older slots and have not been asked for them."""
+        known = [meter_id for meter_id in meter_ids if meter_id in self.meters]
+        late: set[int] = set()
+        for kind in _SLOTTED:
+            for coverage, of_period in self._coverages_of(kind, known, now_s):
+                late.update(coverage.backlogs(now_s, of_period).tolist())
+        return late
+
+    def _coverages_of(
+        self, kind: ProfileKind, meter_ids: Iterable[int], now_s: float
+    ) -> Iterator[tuple[Coverage, NDArray[np.int64]]]:
+        """Meters by the coverage that watches them."""
+        by_period: dict[int, list[int]] = {}
+        for meter_id in meter_ids:
+            by_period.setdefault(self._period_s(meter_id, kind), []).append(meter_id)
+        for period_s, alike in by_period.items():
+            ids = np.array(alike, np.int64)
+            yield self._watching(kind, period_s, ids, now_s), ids
 
     def _why_unreadable(self, meter: Meter, sealed: dict[int, SealedKeys]) -> str | None:
         try:
@@ -315,20 +352,29 @@ class Fleet:
         default = self.model(meter_id).profiles.get(profile)
         return (default.period_s if default else None) or (_DAY_S if kind is ProfileKind.DAILY else 1800)
 
-    def _coverage(self, kind: ProfileKind, meter_id: int, now_s: float) -> Coverage:
-        period_s = self._period_s(meter_id, kind)
+    def _slots(self, kind: ProfileKind, period_s: int) -> SlotKind:
+        return slot_kind(kind, period_s, self._days)
+
+    def _watching(self, kind: ProfileKind, period_s: int, meter_ids: NDArray[np.int64], now_s: float) -> Coverage:
+        """The coverage of these meters, each named once; who is not watched yet is from now on."""
         coverage = self._coverages.get((kind, period_s))
         if coverage is None:
-            slots = slot_kind(kind, period_s)
-            coverage = self._coverages[kind, period_s] = Coverage(np.array([meter_id], np.int32), slots, now_s)
-        elif meter_id not in coverage:
-            coverage.add_meters(np.array([meter_id], np.int32))
+            coverage = Coverage(meter_ids.astype(np.int32), self._slots(kind, period_s), now_s)
+            self._coverages[kind, period_s] = coverage
+        coverage.add_meters(meter_ids.astype(np.int32))
+        coverage.advance(now_s)
+        return coverage
+
+    def _coverage(self, kind: ProfileKind, meter_id: int, now_s: float) -> Coverage:
+        coverage = self._coverages.get((kind, self._period_s(meter_id, kind)))
+        if coverage is None or meter_id not in coverage:
+            return self._watching(kind, self._period_s(meter_id, kind), np.array([meter_id]), now_s)
         coverage.advance(now_s)
         return coverage
 
     def _gaps(self, kind: ProfileKind, meter_id: int, now_s: float, most: int) -> list[Order]:
         ranges = self._coverage(kind, meter_id, now_s).missing_ranges(meter_id, now_s)[:most]
-        return [Order(profile=_SLOTTED[kind], ranges=tuple(ranges))] if ranges else []
+        return [Order(profile=_SLOTTED[kind], ranges=ranges)] if ranges else []
 
     def _log(self, meter_id: int, profile: str, now_s: float) -> Order:
         log = self.model(meter_id).profiles[profile].obis.octets[4]

@@ -49,9 +49,9 @@ class KeptRows:
     since_s: int | None = None
 
 
-def slot_kind(kind: ProfileKind, period_s: int) -> SlotKind:
-    """How slots of a profile kind are counted."""
-    return SlotKind(period_s=period_s, blocks=kind is ProfileKind.BLOCK_LOAD)
+def slot_kind(kind: ProfileKind, period_s: int, days: int = WINDOW_DAYS) -> SlotKind:
+    """How slots of a profile kind are counted, and for how many ``days`` back."""
+    return SlotKind(period_s=period_s, blocks=kind is ProfileKind.BLOCK_LOAD, days=days)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +63,9 @@ class Sources:
     all_meters: bool
 
 
-def window_of(now_s: float) -> Period:
-    """Everything that a coverage looks at."""
-    return Period(start_s=int(now_s) - (WINDOW_DAYS + 1) * _DAY_S, end_s=int(now_s) + AHEAD_S)
+def window_of(now_s: float, days: int = WINDOW_DAYS) -> Period:
+    """Everything that a coverage of ``days`` looks at."""
+    return Period(start_s=int(now_s) - (days + 1) * _DAY_S, end_s=int(now_s) + AHEAD_S)
 
 
 def recent_of(count: int, now_s: float) -> int | None:
@@ -74,10 +74,15 @@ def recent_of(count: int, now_s: float) -> int | None:
 
 
 def look_up_slots(
-    sources: Sources, kind: ProfileKind, period_s: int, meter_ids: NDArray[np.int32], period: Period, now_s: float
+    sources: Sources,
+    kind: ProfileKind,
+    slots: SlotKind,
+    meter_ids: NDArray[np.int32],
+    period: Period,
+    now_s: float,
 ) -> Coverage:
     """Which slots of these meters that start in ``period`` are held. Raises Unavailable."""
-    coverage = Coverage(meter_ids, slot_kind(kind, period_s), now_s)
+    coverage = Coverage(meter_ids, slots, now_s)
     for meters, starts_s in _parts(sources, kind, period, meter_ids):
         coverage.hold(meters, starts_s)
     return coverage

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from bijlighar.cim.contacts import Contact
@@ -64,15 +67,35 @@ class Metrics:
         self.push_paused = Gauge(
             "bijlighar_push_paused", "1 while pushes wait in their sockets", registry=self.registry
         )
+        self._greetings = Counter(
+            "bijlighar_greetings",
+            "Greetings of meters that dial in, by outcome",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self._dialled_closed = Counter(
+            "bijlighar_dialled_connections_closed",
+            "Connections of meters that dialled in that the head-end closed, by reason",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.dialled_lines = Gauge(
+            "bijlighar_dialled_lines", "Meters that have dialled in", registry=self.registry
+        )
+        self.dialled_unproven = Gauge(
+            "bijlighar_dialled_unproven", "Connections that have not proven who they are", registry=self.registry
+        )
         self._alarm = Gauge("bijlighar_alarm", "1 while the alarm stands", ["code"], registry=self.registry)
 
-    def contact(self, contact: Contact) -> None:
-        """Count one ended visit."""
-        self._visits.labels(contact.outcome.value).inc()
-        if contact.latency_ms is not None:
-            self._latency.observe(contact.latency_ms / 1000)
-        self._octets_sent.inc(contact.octets_sent)
-        self._octets_received.inc(contact.octets_received)
+    def contacts(self, contacts: Sequence[Contact]) -> None:
+        """Count ended visits."""
+        for outcome, count in Tally(contact.outcome.value for contact in contacts).items():
+            self._visits.labels(outcome).inc(count)
+        for contact in contacts:
+            if contact.latency_ms is not None:
+                self._latency.observe(contact.latency_ms / 1000)
+        self._octets_sent.inc(sum(contact.octets_sent for contact in contacts))
+        self._octets_received.inc(sum(contact.octets_received for contact in contacts))
 
     def landed(self, kind: str, rows: int) -> None:
         """Count durable rows."""
@@ -97,6 +120,14 @@ class Metrics:
     def push_closed(self, reason: str) -> None:
         """Count a push connection or datagram that was turned away."""
         self._closed.labels(reason).inc()
+
+    def greeting(self, outcome: str) -> None:
+        """Count a greeting: admitted, or the reason of its refusal."""
+        self._greetings.labels(outcome).inc()
+
+    def dialled_closed(self, reason: str) -> None:
+        """Count a connection of a meter that dialled in, or of who pretends to, that we closed."""
+        self._dialled_closed.labels(reason).inc()
 
     def alarm(self, code: str, *, stands: bool) -> None:
         """Raise or clear an alarm."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,15 @@ from bijlighar.headend.schedule import (
     ask_for,
     done,
     due_meters,
+    ended_well,
     failed,
     join,
     lag_s,
     plan,
+    reachable,
     refresh,
     resume,
     set_busy,
-    succeeded,
     turned_back,
 )
 
@@ -154,10 +155,15 @@ class Roster:
         if meter_id in self._rows:
             set_busy(self._state, self._rows[meter_id], busy=False)
 
-    def succeeded(self, meter_id: int, tasks: frozenset[Task], started_s: float) -> None:
-        """All tasks of a visit that began at ``started_s`` are done, and the meter answers well."""
-        if meter_id in self._rows:
-            succeeded(self._state, self._rows[meter_id], tasks, started_s, self._settings)
+    def ended_well(self, visits: Iterable[tuple[int, frozenset[Task], float]]) -> None:
+        """Visits are over in every respect, all done: meter, tasks, when it began. Each meter once."""
+        alike: dict[frozenset[Task], list[tuple[int, float]]] = {}
+        for meter_id, tasks, started_s in visits:
+            if (row := self._rows.get(meter_id)) is not None:
+                alike.setdefault(tasks, []).append((row, started_s))
+        for tasks, ended in alike.items():
+            rows, started = zip(*ended, strict=True)
+            ended_well(self._state, np.array(rows, np.int64), tasks, np.array(started, float), self._settings)
 
     def failed(
         self,
@@ -173,6 +179,11 @@ class Roster:
             row = self._rows[meter_id]
             done(self._state, row, but, started_s, self._settings)
             failed(self._state, row, tasks - but, now_s, self._settings)
+
+    def reachable(self, meter_id: int) -> None:
+        """The meter has dialled in: what is due need not wait any longer."""
+        if meter_id in self._rows:
+            reachable(self._state, self._rows[meter_id])
 
     def ask_for(self, meter_id: int, task: Task, at_s: float, *, alarm: bool = False) -> None:
         """Make one task due, before everything scheduled when ``alarm``."""

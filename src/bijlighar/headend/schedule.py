@@ -106,6 +106,11 @@ class Visit:
     attempt: int
 
 
+_TASKS_OF = [frozenset(task for task in Task if bits >> task & 1) for bits in range(1 << len(Task))]
+"""Tasks by a number with one bit for each."""
+_PRIORITY = tuple(Priority)
+
+
 class ScheduleState:
     """Columns by meter. Arrays are changed in place by the functions of this module only.
 
@@ -164,7 +169,10 @@ def _refresh_row(state: ScheduleState, row: int) -> None:
 def set_busy(state: ScheduleState, row: int, *, busy: bool) -> None:
     """A visit begins, or is over in every respect."""
     state.busy[row] = busy
-    _refresh_row(state, row)
+    if busy:
+        state.wake_s[row] = NEVER
+    else:
+        _refresh_row(state, row)
 
 
 def _due(
@@ -209,9 +217,28 @@ def plan(
     its own group.
     """
     rows, priority = _due(now_s, state, settings, permits, limit)
+    due_s, bit_of_task = state.due_s[:, rows], 1 << np.arange(len(Task))
+    until_s = np.array([now_s + (settings.bundle_s if task in _MAY_COME_EARLY else 0) for task in Task])
+    tasks = (due_s <= until_s[:, np.newaxis]).T @ bit_of_task
+    since_s = np.maximum(due_s.min(axis=0), state.not_before_s[rows])
     return [
-        _visit(now_s, state, settings, int(row), Priority(int(urgency)))
-        for row, urgency in zip(rows, priority, strict=True)
+        Visit(
+            row=row,
+            meter_id=meter_id,
+            tasks=_TASKS_OF[bits],
+            priority=_PRIORITY[urgency],
+            due_s=due,
+            attempt=attempt,
+        )
+        for row, meter_id, bits, urgency, due, attempt in zip(
+            rows.tolist(),
+            state.meter_id[rows].tolist(),
+            tasks.tolist(),
+            priority.tolist(),
+            since_s.tolist(),
+            (state.failures[rows] + 1).tolist(),
+            strict=True,
+        )
     ]
 
 
@@ -219,21 +246,6 @@ def due_meters(now_s: float, state: ScheduleState, settings: ScheduleSettings, l
     """int64[meter]: up to ``limit`` meters that are due, most urgent first, whatever their groups' permits."""
     rows, _ = _due(now_s, state, settings, None, limit)
     return state.meter_id[rows]
-
-
-def _visit(now_s: float, state: ScheduleState, settings: ScheduleSettings, row: int, priority: Priority) -> Visit:
-    due_s = state.due_s[:, row]
-    tasks = frozenset(
-        task for task in Task if due_s[task] <= now_s + (settings.bundle_s if task in _MAY_COME_EARLY else 0)
-    )
-    return Visit(
-        row=row,
-        meter_id=int(state.meter_id[row]),
-        tasks=tasks,
-        priority=priority,
-        due_s=float(max(due_s.min(), state.not_before_s[row])),
-        attempt=int(state.failures[row]) + 1,
-    )
 
 
 def next_due_s(task: Task, after_s: float, phase: float, settings: ScheduleSettings) -> float:
@@ -244,6 +256,32 @@ def next_due_s(task: Task, after_s: float, phase: float, settings: ScheduleSetti
     shift_s = cadence.delay_s + phase * cadence.spread_s - CIVIL_OFFSET_S
     periods = (after_s - shift_s) // cadence.period_s + 1
     return float(periods * cadence.period_s + shift_s)
+
+
+def _next_due_s(cadence: Cadence, after_s: NDArray[np.float64], phase: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``next_due_s`` of many meters: float64[meter]."""
+    shift_s = cadence.delay_s + phase * cadence.spread_s - CIVIL_OFFSET_S
+    due_s: NDArray[np.float64] = ((after_s - shift_s) // cadence.period_s + 1) * cadence.period_s + shift_s
+    return due_s
+
+
+def ended_well(
+    state: ScheduleState,
+    rows: NDArray[np.int64],
+    tasks: frozenset[Task],
+    started_s: NDArray[np.float64],
+    settings: ScheduleSettings,
+) -> None:
+    """Visits to many meters for the same tasks are over in every respect, and ``succeeded``. Each row once."""
+    state.failures[rows] = 0
+    state.not_before_s[rows] = -np.inf
+    state.alarm[rows] = False
+    state.busy[rows] = False
+    for task in tasks:
+        cadence = settings.cadences.get(task)
+        due_s = NEVER if cadence is None else _next_due_s(cadence, started_s, state.phase[rows])
+        state.due_s[task, rows] = due_s
+    refresh(state, rows)
 
 
 def succeeded(
@@ -279,6 +317,13 @@ def failed(
     _refresh_row(state, row)
 
 
+def reachable(state: ScheduleState, row: int) -> None:
+    """The meter can be spoken with at last: what it is due for need not wait for its back-off."""
+    state.not_before_s[row] = -np.inf
+    state.failures[row] = 0
+    _refresh_row(state, row)
+
+
 def ask_for(state: ScheduleState, row: int, task: Task, at_s: float, *, alarm: bool = False) -> None:
     """Make one task due at ``at_s``, unless it is due earlier anyway; before others when ``alarm``."""
     state.due_s[task, row] = min(state.due_s[task, row], at_s)
@@ -301,10 +346,8 @@ def resume(
     phase = state.phase[rows]
     for task, cadence in settings.cadences.items():
         known = np.isfinite(last_s[task]) & (last_s[task] <= now_s)
-        shift_s = cadence.delay_s + phase * cadence.spread_s - CIVIL_OFFSET_S
-        periods = (np.where(known, last_s[task], now_s) - shift_s) // cadence.period_s + 1
-        fresh_s = now_s + phase * settings.first_spread_s
-        state.due_s[task, rows] = np.where(known, periods * cadence.period_s + shift_s, fresh_s)
+        again_s = _next_due_s(cadence, np.where(known, last_s[task], now_s), phase)
+        state.due_s[task, rows] = np.where(known, again_s, now_s + phase * settings.first_spread_s)
     state.due_s[Task.BACKFILL, rows] = NEVER
     state.not_before_s[rows] = -np.inf
     state.failures[rows] = 0
@@ -315,8 +358,7 @@ def resume(
 def turned_back(state: ScheduleState, now_s: float, settings: ScheduleSettings) -> None:
     """The utility's clock was set back: nothing falls due later than for a meter that was read just now."""
     for task, cadence in settings.cadences.items():
-        shift_s = cadence.delay_s + state.phase * cadence.spread_s - CIVIL_OFFSET_S
-        next_s = ((now_s - shift_s) // cadence.period_s + 1) * cadence.period_s + shift_s
+        next_s = _next_due_s(cadence, np.full(len(state.phase), now_s), state.phase)
         np.minimum(state.due_s[task], next_s, out=state.due_s[task])
     np.minimum(state.not_before_s, now_s + settings.backoff.cap_s, out=state.not_before_s)
     refresh(state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from traceback import format_exc  # unlike a log's own trace it never shows local variables, which hold keys
 
@@ -103,23 +103,53 @@ class Settling:
             self._fleet.kept_apart(apart.readings)
         if landed.contacts:
             self._publish("contacts", landed.contacts)
+        self._metrics.contacts(landed.contacts)
+        if landed.stored:
+            self._answered(landed.results)
         contacts = iter(landed.contacts)
+        well: list[Ticket] = []
         for result in landed.results:
             contact = next(contacts) if result.parcel.contact is not None else None
             try:
-                self._settle_parcel(result, contact, stored=landed.stored, now_s=now_s)
+                well += self._settle_parcel(result, contact, stored=landed.stored, now_s=now_s)
             except Exception:  # noqa: BLE001 (the outer edge: told with its meter, which must not stay locked)
                 _log.error("visit not settled", meter_id=result.parcel.meter_id, trace=format_exc())
                 self._roster.release(result.parcel.meter_id)
+        self._end_well(well, now_s)
+        for result in landed.results:
+            if result.faults or result.events:
+                self._follow_up(result, now_s)
 
-    def _settle_parcel(self, result: ParcelResult, contact: Contact | None, *, stored: bool, now_s: float) -> None:
+    def _settle_parcel(
+        self, result: ParcelResult, contact: Contact | None, *, stored: bool, now_s: float
+    ) -> tuple[Ticket, ...]:
+        """Its ticket when the visit ended well, which ends all such visits together; else ()."""
         self._tell(result)
         token = result.parcel.token
         if isinstance(token, Ticket) and contact is not None:
-            self._settle(token, result, contact, stored=stored, now_s=now_s)
-        elif isinstance(token, OpenJob) and stored:
-            self._answered(result)
+            return self._settle(token, result, contact, stored=stored, now_s=now_s)
+        if isinstance(token, OpenJob) and stored:
             self._jobs.landed(token, result.rows)
+        return ()
+
+    def _end_well(self, tickets: list[Ticket], now_s: float) -> None:
+        """These visits are over, all done; gaps are filled at once while a meter answers well."""
+        try:
+            self._roster.ended_well(
+                (ticket.visit.meter_id, ticket.visit.tasks, ticket.started_s) for ticket in tickets
+            )
+            self._ask_for_older(tickets, now_s)
+        except Exception:  # noqa: BLE001 (as above)
+            _log.error("visits not settled", count=len(tickets), trace=format_exc())
+            for ticket in tickets:
+                self._roster.release(ticket.visit.meter_id)
+
+    def _follow_up(self, result: ParcelResult, now_s: float) -> None:
+        """What a scheduled visit brought that asks for another one."""
+        token = result.parcel.token
+        if isinstance(token, Ticket) and token.opened is None:
+            self._doubt(result.parcel.meter_id, result, now_s)
+            self._act_on_events(result.parcel.meter_id, result, now_s)
 
     def give_back(self, visit: Visit, opened: OpenJob | None, why: str) -> None:
         """The visit could not be made; nobody was called."""
@@ -136,33 +166,29 @@ class Settling:
 
     def _settle(
         self, ticket: Ticket, result: ParcelResult, contact: Contact, *, stored: bool, now_s: float
-    ) -> None:
+    ) -> tuple[Ticket, ...]:
         visit = ticket.visit
         self._note(contact)
         if stored:
-            self._answered(result)
             self._keep_identity(ticket)
+        if ticket.opened is None and contact.outcome in _GOOD and ticket.gathered.whole:
+            return (ticket,)
         self._roster.release(visit.meter_id)
         if ticket.opened is not None:
             self._settle_job(ticket.opened, contact)
-            return
-        if contact.outcome is Outcome.STOPPED:
-            pass  # says nothing of the meter: its tasks stay due
-        elif contact.outcome in _GOOD and ticket.gathered.whole:
-            self._roster.succeeded(visit.meter_id, visit.tasks, ticket.started_s)
-            self._ask_for_older(ticket, now_s)
-        else:
+        elif contact.outcome is not Outcome.STOPPED:  # which says nothing of the meter: its tasks stay due
             finished = self._finished(ticket, result) if stored else frozenset()
             self._roster.failed(visit.meter_id, visit.tasks, now_s, but=finished, started_s=ticket.started_s)
-        self._doubt(visit.meter_id, result, now_s)
-        self._act_on_events(visit.meter_id, result, now_s)
+        return ()
 
-    def _ask_for_older(self, ticket: Ticket, now_s: float) -> None:
-        """Fill gaps at once while the meter answers well, unless it is the very profile that it would not give."""
-        meter_id = ticket.visit.meter_id
-        if ticket.gathered.refused.keys() & _SLOTTED or meter_id not in self._roster:
-            return
-        if self._fleet.backlog(meter_id, now_s):
+    def _ask_for_older(self, tickets: list[Ticket], now_s: float) -> None:
+        """Fill gaps of meters that answer well, unless it is the very profile that they would not give."""
+        willing = [
+            ticket.visit.meter_id
+            for ticket in tickets
+            if not ticket.gathered.refused.keys() & _SLOTTED and ticket.visit.meter_id in self._roster
+        ]
+        for meter_id in self._fleet.backlogs(willing, now_s):
             self._roster.ask_for(meter_id, Task.BACKFILL, now_s)
 
     def _finished(self, ticket: Ticket, result: ParcelResult) -> frozenset[Task]:
@@ -175,11 +201,17 @@ class Settling:
         open_tasks = {TASKS[order.kind] for order in ticket.orders if not complete[order.profile]}
         return frozenset(done - open_tasks) & ticket.visit.tasks
 
-    def _answered(self, result: ParcelResult) -> None:
-        """What the meter was asked for and did not give it does not have, unless a row could not be read."""
-        for read in result.parcel.reads:
-            if read.order.profile not in result.faults:
-                self._fleet.answered(result.parcel.meter_id, read.order.kind, read.asked, read.received_s)
+    def _answered(self, results: Iterable[ParcelResult]) -> None:
+        """What a meter was asked for and did not give it does not have, unless a row could not be read."""
+        try:
+            self._fleet.answered(
+                (result.parcel.meter_id, read.order.kind, read.asked, read.received_s)
+                for result in results
+                for read in result.parcel.reads
+                if read.order.profile not in result.faults
+            )
+        except Exception:  # noqa: BLE001 (as above: what is not noted is asked for again)
+            _log.error("answers not noted", trace=format_exc())
 
     def _keep_identity(self, ticket: Ticket) -> None:
         nameplate, meter_id = ticket.gathered.nameplate, ticket.visit.meter_id
@@ -239,7 +271,6 @@ class Settling:
             self._jobs.again(opened, self._settings.job_retry_s * 2 ** (opened.attempt - 1), why)
 
     def _note(self, contact: Contact) -> None:
-        self._metrics.contact(contact)
         told = {"meter_id": contact.meter_id, "outcome": contact.outcome.value, "purpose": contact.purpose}
         if contact.outcome is Outcome.OK:
             _log.debug("contact", rows=contact.rows, latency_ms=contact.latency_ms, **told)
