@@ -11,6 +11,7 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -52,6 +53,16 @@ class EstimateStore:
                 with self._blocks.opened(file) as opened:
                     return EstimateFile(by_channel=_by_channel(opened.read(use_threads=False)), file=file)
         return EstimateFile(by_channel={}, file=None)
+
+    def of_meter(self, meter_id: int, first: date, last: date, channel: str) -> list[KeptEstimates]:
+        """Estimates for one meter's days, both ends included, by file. Raises BlockDamaged, Unavailable."""
+        found = []
+        for file in self._blocks.manifest.blocks(ESTIMATES, first, last, meter_id=meter_id):
+            with self._blocks.opened(file) as opened:
+                mine = (pc.field("meter_id") == meter_id) & (pc.field("channel") == channel)
+                table = opened.read(use_threads=False).filter(mine)
+            found += list(_by_channel(table).values())
+        return found
 
     def add(
         self, day: date, bucket: int, period_s: int, standing: EstimateFile, fresh: dict[str, KeptEstimates]
