@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from bijlighar.headend.event_texts import EventText, event_texts, status_texts
+from bijlighar.headend.event_texts import LOGS, EventText, event_texts, status_texts
 from bijlighar.headend.push_status import STATUS_LOG
 
-LOGS = {
-    0: "voltage",
-    1: "current",
-    2: "power",
-    3: "transaction",
-    4: "other",
-    5: "non-rollover",
-    6: "control",
-    STATUS_LOG: "status-word",
-}
-"""Event logs of IS 15959 by the fifth group of their OBIS code, 0.0.99.98.E.255; and what meters push at once."""
+__all__ = ["LOGS", "event_name"]
 
 
 def event_name(model: str, code: int, log: int = 0) -> EventText:

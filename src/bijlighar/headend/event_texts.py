@@ -8,10 +8,22 @@ from functools import lru_cache
 
 from bijlighar.dlms.model import ModelRefused
 from bijlighar.dlms.models import load_model, model_names
-from bijlighar.headend.push_status import codes_of
+from bijlighar.headend.push_status import STATUS_LOG, codes_of
 
 KNOWN_MODELS = 256
 """Models kept in memory; a utility has a dozen."""
+
+LOGS = {
+    0: "voltage",
+    1: "current",
+    2: "power",
+    3: "transaction",
+    4: "other",
+    5: "non-rollover",
+    6: "control",
+    STATUS_LOG: "status-word",
+}
+"""Event logs of IS 15959 by the fifth group of their OBIS code, 0.0.99.98.E.255; and what meters push at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

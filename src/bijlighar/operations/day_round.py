@@ -8,7 +8,7 @@ when all have had their time, so that what comes late is read and not guessed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,7 @@ from bijlighar.cim.period import KOLKATA, Period, civil_date, civil_day
 from bijlighar.mdm.validation import RULES
 from bijlighar.operations.day_estimate import estimate_day
 from bijlighar.operations.day_keep import BACKFILL_DAYS, Kept, tend_days
+from bijlighar.operations.day_report.totals import keep_totals
 from bijlighar.operations.day_validate import BlockFindings, DayFindings, validate_day
 from bijlighar.records import Records
 from bijlighar.records.blocks_manifest import ESTIMATES
@@ -42,6 +43,7 @@ class Round:
     kept: Kept
     estimated: list[date]
     validated: list[date]
+    totalled: list[date] = field(default_factory=list)
 
 
 def work_round(
@@ -56,7 +58,10 @@ def work_round(
     for ago in range(1, BACKFILL_DAYS + 1):
         day = today - timedelta(days=ago)
         since_s = now_s - civil_day(day, zone).end_s
-        if since_s < VALIDATE_AFTER_S or not going_on():
+        if not going_on():
+            continue
+        if since_s < VALIDATE_AFTER_S:
+            _total(records, day, int(now_s), zone, result)
             continue
         if since_s >= ESTIMATE_AFTER_S and (blocks := _due(records, day, DayStep.ESTIMATED, zone)):
             made = estimate_day(records, day, now_s=int(now_s), zone=zone)
@@ -68,7 +73,18 @@ def work_round(
             records.day_progress.put(day, DayStep.VALIDATED, Done(blocks=blocks, done_s=int(now_s)))
             result.validated.append(day)
             _log.info("day validated", day=day.isoformat(), opened=judged.opened, standing=judged.standing)
+        _total(records, day, int(now_s), zone, result)
     return result
+
+
+def _total(records: Records, day: date, now_s: int, zone: ZoneInfo, result: Round) -> None:
+    """The day's totals, from its end on: who comes in the early morning sees what is known by then."""
+    if (blocks := _due(records, day, DayStep.TOTALLED, zone)) is None:
+        return
+    kept = keep_totals(records, day, now_s=now_s, zone=zone)
+    records.day_progress.put(day, DayStep.TOTALLED, Done(blocks=blocks, done_s=now_s))
+    result.totalled.append(day)
+    _log.info("day totalled", day=day.isoformat(), totals=kept)
 
 
 def judge_day(records: Records, day: date, now_s: int, zone: ZoneInfo = KOLKATA) -> Judged:
@@ -105,19 +121,23 @@ def _of_block(block: BlockFindings) -> list[FoundException]:
 def _due(records: Records, day: date, step: DayStep, zone: ZoneInfo) -> str | None:
     """What a step is to see, by name: blocks and midnight registers; None when it has seen them.
 
-    Validation sees estimates too.
+    Validation sees estimates too; the day's totals see estimates, edits and events, and no registers.
     """
     seen = list(records.blocks.day(day))
     if not seen:
         return None
-    if step is DayStep.VALIDATED:
+    if step in (DayStep.VALIDATED, DayStep.TOTALLED):
         seen += records.blocks.manifest.blocks(ESTIMATES, day, day)
     period = civil_day(day, zone)
-    midnights = [
-        segment.segment_id
-        for at_s in (period.start_s, period.end_s)
-        for segment in records.readings.pin(ProfileKind.DAILY, Period(start_s=at_s, end_s=at_s + 1)).segments
-    ]
-    blocks = combined([name_of(seen), *midnights])
+    if step is DayStep.TOTALLED:
+        beside = [segment.segment_id for segment in records.readings.pin(ProfileKind.EVENT, period).segments]
+        beside.append(f"edits {len(records.edits.edits(period))}")
+    else:
+        beside = [
+            segment.segment_id
+            for at_s in (period.start_s, period.end_s)
+            for segment in records.readings.pin(ProfileKind.DAILY, Period(start_s=at_s, end_s=at_s + 1)).segments
+        ]
+    blocks = combined([name_of(seen), *beside])
     done = records.day_progress.done(day).get(step)
     return None if done is not None and done.blocks == blocks else blocks

@@ -20,6 +20,7 @@ class DayStep(StrEnum):
 
     ESTIMATED = "estimated"
     VALIDATED = "validated"
+    TOTALLED = "totalled"  # the day's totals were computed
     STATED = "stated"  # statements of the day were made for the billing server
     MONTH_STATED = "month-stated"  # of the month that ends with the day
 

@@ -45,6 +45,7 @@ from bijlighar.records.push_windows import PushRecords
 from bijlighar.records.readings import Readings
 from bijlighar.records.recovery import Recovered, Recovery
 from bijlighar.records.registry import Registry
+from bijlighar.records.registry_columns import RegistryColumns
 from bijlighar.records.schema import migrate
 from bijlighar.records.segment_reader import SegmentReader
 from bijlighar.records.service_levels import ServiceLevelRecords
@@ -96,6 +97,7 @@ class Records:
         self._now = now
         self.manifest = manifest
         self.registry = Registry(self._database, now)
+        self.registry_columns = RegistryColumns(self._database)
         self.landing = Landing(manifest, segment_files, self._owner, now=now, zone=zone)
         self.readings = Readings(manifest, reader, examine=self._recovery.examine, now=now, zone=zone)
         self.pieces = Pieces(manifest, reader, self._recovery.examine)
