@@ -1,4 +1,8 @@
-"""Databases for records, for tests that builds them. Beside a server (BIJLIGHAR_TEST_POSTGRESQL) of both kinds."""
+"""Databases for records, for tests that builds them. Beside a server (BIJLIGHAR_TEST_POSTGRESQL) of both kinds.
+
+Generated examples are the same in every run, and may take the time that a busy machine needs: a test that fails
+fails again. ``make nightly`` draws new ones (HYPOTHESIS_PROFILE=night).
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, make_url, text
 
 from bijlighar.records.database import Database
 from bijlighar.records.schema import migrate
+
+settings.register_profile("night", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("day", settings.get_profile("night"), derandomize=True, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "day"))
 
 SERVER = os.environ.get("BIJLIGHAR_TEST_POSTGRESQL", "")
 DIALECTS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)] if SERVER else ["sqlite"]

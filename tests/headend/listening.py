@@ -12,7 +12,7 @@ from bijlighar.dlms.wrapper import WrapperLink
 from bijlighar.headend.service import HeadEnd
 
 from .doubles import RING, FixedClock, Store
-from .fakes import KEYS, material
+from .fakes import KEYS, WHOLE_S, material
 from .harness import serial_of, title_of
 from .meters import NOON_S, block_row, daily_row, default_cell, stamp
 from .pushing import SETTINGS
@@ -139,12 +139,17 @@ class Listening:
     def publish(self, topic, payload):
         self.news.setdefault(topic, []).append(payload)
 
-    async def until(self, true, within_s=8.0):
+    async def until(self, true, within_s=WHOLE_S):
         async with asyncio.timeout(within_s):
             while not true():
                 if self.task.done():
                     self.task.result()
                 await asyncio.sleep(0.005)
+
+    async def beats(self, count):
+        """Until the head-end has told ``count`` times more that it lives: what was on its way has been done."""
+        told = len(self.news.get("heartbeat", [])) + count
+        await self.until(lambda: len(self.news.get("heartbeat", [])) >= told)
 
     async def connect(self):
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)

@@ -24,6 +24,7 @@ from meterlab.push_plan import PushPlan
 from meterlab.selection import Asked
 
 from .doubles import RING, FixedClock
+from .fakes import WHOLE_S
 
 NOW_S = 1_763_900_000  # 2025-11-23 17:43:20 in Kanpur
 SETTINGS = HeadEndSettings(
@@ -122,7 +123,7 @@ class PushTown:
     def publish(self, topic, payload):
         self.news.setdefault(topic, []).append(payload)
 
-    async def until(self, true, within_s=20.0):
+    async def until(self, true, within_s=WHOLE_S):
         async with asyncio.timeout(within_s):
             while not true():
                 if self.task.done():

@@ -44,7 +44,7 @@ class Bench:
 
     def until(self, true):
         with self.changed:
-            assert self.changed.wait_for(true, timeout=3), "it never came"
+            assert self.changed.wait_for(true, timeout=60), "it never came"
 
     def put(self, meter_id, rows=3, outcome=Outcome.OK, **changes):
         contact = Contact(meter_id=meter_id, started_ms=NOON_S * 1000, purpose="block-load", outcome=outcome)

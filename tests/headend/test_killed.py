@@ -106,7 +106,7 @@ def test_nothing_acknowledged_is_lost_and_no_counter_repeats(records_url, tmp_pa
         for _ in range(ROUNDS):
             code = await one_life(tmp_path, records_url, acknowledged, draw.uniform(0, 1.2), signal.SIGKILL)
             assert code == -signal.SIGKILL
-        assert await one_life(tmp_path, records_url, acknowledged, 1.0, signal.SIGTERM, until=whole) == 0
+        assert await one_life(tmp_path, records_url, acknowledged, 0.0, signal.SIGTERM, until=whole) == 0
 
     uvloop.run(main())
     assert len(acknowledged) > 1000

@@ -5,6 +5,7 @@ import random
 import signal
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from bijlighar.headend.keys import Keyring
 from bijlighar.operations.registry_import import import_registry
 from bijlighar.records import Records
 
+from .fakes import WHOLE_S
 from .listening import framed, sealed, snapshot
 from .meters import NOON_S
 from .test_killed import sheets
@@ -36,13 +38,11 @@ class Life:
 
     async def __aenter__(self):
         pipe = asyncio.subprocess.PIPE
-        self.child = await asyncio.create_subprocess_exec(
-            *self.command, stdout=pipe, stderr=asyncio.subprocess.DEVNULL
-        )
+        self.child = await asyncio.create_subprocess_exec(*self.command, stdout=pipe)
         word, port = (await self.child.stdout.readline()).split()
         assert word == b"port"
         _, self.writer = await asyncio.open_connection("127.0.0.1", int(port))
-        _, self.attacker = await asyncio.open_connection("127.0.0.1", int(port))
+        self.attacked, self.attacker = await asyncio.open_connection("127.0.0.1", int(port))
         self.reading = asyncio.create_task(self._read())
         return self
 
@@ -76,6 +76,11 @@ def test_acknowledged_pushes_outlive_any_kill_and_no_replay_is_accepted_after_it
         import_registry(records, tmp_path / "sheets", Keyring(bytes(range(32))))
     told, last_life, older = Counter(), {}, []
 
+    def last_is_kept():
+        with Records(records_url, tmp_path, now=clock.now) as records:
+            rows = records.readings.table(ProfileKind.INSTANTANEOUS, None, EVER)
+        return last_life.keys() <= set(zip(rows.meter_id.tolist(), rows.start_s.tolist(), strict=True))
+
     async def main():
         for life in range(ROUNDS):
             async with Life(tmp_path, records_url) as head:
@@ -98,7 +103,11 @@ def test_acknowledged_pushes_outlive_any_kill_and_no_replay_is_accepted_after_it
         async with Life(tmp_path, records_url) as head:
             head.replay(older)
             head.writer.write(b"".join(last_life.values()))
-            await asyncio.sleep(1.0)
+            async with asyncio.timeout(WHOLE_S):
+                with suppress(ConnectionResetError):
+                    assert await head.attacked.read() == b""
+                while not await asyncio.to_thread(last_is_kept):  # noqa: ASYNC110 (a database tells nobody)
+                    await asyncio.sleep(0.05)
             assert await head.end(signal.SIGTERM) == 0
             told.update(head.told)
 

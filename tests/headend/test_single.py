@@ -15,7 +15,6 @@ from bijlighar.cim.period import Period
 from bijlighar.cim.readings import MISSING
 from bijlighar.dlms.models import UnknownModel
 from bijlighar.headend.keys import MeterKeys
-from bijlighar.headend.session import TimeLimits
 from bijlighar.headend.single import read_once
 from bijlighar.headend.visitor import VisitSettings
 from meterlab import identity, truth
@@ -30,7 +29,6 @@ SEED = 7
 LOGS = ("voltage", "current", "power", "transaction", "other", "nonrollover", "control")
 HOME, TRANSFORMER = 3, 11
 DAYS = Period(start_s=NOW_S - 2 * 86_400, end_s=NOW_S)
-SETTINGS = VisitSettings(limits=TimeLimits(connect_s=1, answer_s=1, visit_s=5))
 
 
 @asynccontextmanager
@@ -61,7 +59,7 @@ def read(meter, kinds, period=DAYS, **changes):
         async with trial() as (lab, port, clock):
             model = lab.objects.plan(meter).model.name
             asked = {"serial": identity.serial(SEED, meter), "system_title": identity.system_title(SEED, meter)}
-            asked |= {"settings": SETTINGS, "clock": clock, "keys": keys_of(meter), "model": model}
+            asked |= {"settings": VisitSettings(), "clock": clock, "keys": keys_of(meter), "model": model}
             asked |= changes
             once = await read_once(
                 lab.town.host(meter), port, asked.pop("model"), asked.pop("keys"), kinds, period, **asked

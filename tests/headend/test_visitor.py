@@ -11,7 +11,6 @@ from bijlighar.headend.clocksetting import ClockLimits
 from bijlighar.headend.counters import CounterBook
 from bijlighar.headend.layouts import LayoutBook
 from bijlighar.headend.reading import Errand, Gathered, Order
-from bijlighar.headend.session import TimeLimits
 from bijlighar.headend.visitor import Visitor, VisitSettings
 
 from .doubles import FixedClock, Store
@@ -20,7 +19,6 @@ from .meters import CLOCK, D1, NOON_S, buffer_ref, d1_meter, plate
 
 DAY = Period(start_s=NOON_S - 86_400, end_s=NOON_S)
 BLOCKS = Order(profile="block-load", ranges=(DAY,))
-QUICK = TimeLimits(connect_s=0.5, answer_s=0.4, visit_s=2.0)
 
 
 class Desk:
@@ -34,7 +32,7 @@ class Desk:
         self.visitor = Visitor(
             counters=CounterBook(self.store),
             clock=self.clock,
-            settings=VisitSettings(limits=QUICK, clock=clock_limits or ClockLimits()),
+            settings=VisitSettings(clock=clock_limits or ClockLimits()),
         )
 
     async def visit(self, *orders, firmware=None, serial=SERIAL, keys=KEYS, **errand):
@@ -263,7 +261,7 @@ def test_a_meter_without_setting_secret_keeps_its_clock():
 def test_a_larger_pdu_saves_round_trips():
     def sent(max_pdu):
         desk = Desk(max_pdu=4096)
-        settings = VisitSettings(limits=QUICK, max_pdu=max_pdu)
+        settings = VisitSettings(max_pdu=max_pdu)
         desk.visitor = Visitor(counters=CounterBook(desk.store), clock=desk.clock, settings=settings)
         [visited] = desk.run(lambda d: d.visit(BLOCKS))
         assert visited.outcome is Outcome.OK

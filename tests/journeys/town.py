@@ -77,6 +77,11 @@ class Town:
             self.clock.set_speed(stepped.speed)
         self.governor = stepped
 
+    def go_at(self, speed: float) -> None:
+        """From now on the town's clock runs so fast, or slower when reading falls behind."""
+        self.clock.set_speed(speed)
+        self.governor = Governor(wanted=speed, speed=speed)
+
     def run_until(self, done: Callable[[], bool], *, within_s: float) -> None:
         """Let the town run until ``done``. Raises TooSlow after ``within_s`` seconds of the wall."""
         end = time.monotonic() + within_s

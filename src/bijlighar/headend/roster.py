@@ -44,6 +44,7 @@ class Roster:
         self._permits = np.zeros(0, np.int32)
         self._awaited = np.zeros(0, bool)
         self._rows: dict[int, int] = {}
+        self._parted: dict[int, str] = {}
         self._state = ScheduleState([], 0.0, settings)
 
     def __contains__(self, meter_id: int) -> bool:
@@ -57,6 +58,10 @@ class Roster:
         ``permits_of`` a group's name: how many visits it bears at once, None for any number.
         """
         meter_ids = sorted(groups)
+        for meter_id in self._state.meter_id[self._state.busy].tolist():
+            before = self._groups[self._state.group[self._rows[meter_id]]]
+            if groups.get(meter_id) != before:
+                self._parted.setdefault(meter_id, before)
         self._groups = sorted(set(groups.values()))
         self._numbers = {name: number for number, name in enumerate(self._groups)}
         numbers = np.fromiter((self._numbers[groups[one]] for one in meter_ids), np.int32, len(meter_ids))
@@ -142,7 +147,9 @@ class Roster:
         return row is not None and bool(self._state.busy[row])
 
     def idle(self, group: str) -> bool:
-        """Whether no visit to the group's meters is under way, and all were landed."""
+        """Whether no visit to the group's meters, those that left it included, is under way or not landed yet."""
+        if group in self._parted.values():
+            return False
         number = self._numbers.get(group)
         return number is None or not bool((self._state.busy & (self._state.group == number)).any())
 
@@ -152,6 +159,7 @@ class Roster:
 
     def release(self, meter_id: int) -> None:
         """The visit is over in every respect."""
+        self._parted.pop(meter_id, None)
         if meter_id in self._rows:
             set_busy(self._state, self._rows[meter_id], busy=False)
 
@@ -159,6 +167,7 @@ class Roster:
         """Visits are over in every respect, all done: meter, tasks, when it began. Each meter once."""
         alike: dict[frozenset[Task], list[tuple[int, float]]] = {}
         for meter_id, tasks, started_s in visits:
+            self._parted.pop(meter_id, None)
             if (row := self._rows.get(meter_id)) is not None:
                 alike.setdefault(tasks, []).append((row, started_s))
         for tasks, ended in alike.items():

@@ -34,6 +34,11 @@ from bijlighar.headend.script import Act, Get, ReadRefused, Request, Script, Set
 
 T = TypeVar("T")
 
+STOOD_STILL = 0.1
+"""A timer that comes later than this share of ``answer_s`` tells that this process stood still (a slow disk, a
+machine with too much to do, a stopped process). What the meter sent meanwhile waits in the socket: it is given its
+time again before it is called silent."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeLimits:
@@ -95,6 +100,7 @@ class Session(asyncio.Protocol, Generic[T]):
         self._sent = self._received = self._received_before = 0
         self._begun = self._loop.time()
         self._answer_due = self._visit_due = self._begun + limits.visit_s
+        self._watch_due = self._begun
 
     # What the event loop tells
 
@@ -225,12 +231,17 @@ class Session(asyncio.Protocol, Generic[T]):
     def _watch(self) -> None:
         """Look whether an answer or the visit is overdue; look again when the next of the two falls due."""
         now = self._loop.time()
+        late_s = now - self._watch_due
+        if self._timer is not None and late_s > STOOD_STILL * self._limits.answer_s:
+            self._visit_due += late_s
+            self._answer_due = max(self._answer_due, now + self._limits.answer_s)
         if now >= self._visit_due:
             self.finish(Outcome.HUNG, f"not finished after {self._limits.visit_s:g} s")
         elif now >= self._answer_due:
             self._overdue()
         if not self.ended.done():
-            self._timer = self._loop.call_at(min(self._answer_due, self._visit_due), self._watch)
+            self._watch_due = min(self._answer_due, self._visit_due)
+            self._timer = self._loop.call_at(self._watch_due, self._watch)
 
     def _overdue(self) -> None:
         if self._releasing:
