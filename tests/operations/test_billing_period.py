@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bijlighar.cim.exchange import Nameplate
 from bijlighar.cim.period import civil_day
 from bijlighar.cim.readings import MISSING
 from bijlighar.mdm.billing import Band, Basis
@@ -23,6 +24,7 @@ from operations.day_town import JUNE, NOW_S, block_load, registers, town
 START_S, END_S = civil_day(JUNE).start_s, civil_day(JUNE).end_s
 LATER_S = int(NOW_S) + 10 * 86_400
 DAYS = 3
+NEXT = JUNE + timedelta(days=1)
 USED = {meter: sum(range(48)) + 48 * 1000 * meter for meter in range(1, 6)}
 
 
@@ -103,6 +105,81 @@ def test_a_meter_that_was_removed_at_noon_counts_until_noon(records: Records) ->
     row = of(billed, "U2")
     assert billed.determinants.expected_slots[row] == 24
     assert billed.determinants.blocks["import_wh"][row] == 24 * 2000 + sum(range(24))
+
+
+HEADER = "serial,system_title,category,model,usage_point,host,ct_primary,ct_secondary,opening_wh,closing_wh\n"
+FOUR = "BJ0004,424A4C0000000004,D1,is15959-d1,U4,127.16.0.4"
+NEW = "NEW1,424A4C00000000FF,D1,is15959-d1,U2,127.16.0.9"
+
+
+def tell(records: Records, folder: Path, row: str, at_s: int | None = None) -> None:
+    """Import one row of the sheet of meters, at an instant of the town's clock."""
+    (folder / "meters.csv").write_text(f"{HEADER}{row}\n")
+    records.registry._now = lambda: NOW_S if at_s is None else at_s
+    assert records.registry.import_folder(folder / "meters.csv").errors == ()
+
+
+def plate(meter_id: int, ct_ratio: int) -> Nameplate:
+    return Nameplate(
+        meter_id=meter_id,
+        serial=f"BJ{meter_id:04}",
+        device_id="",
+        manufacturer="",
+        firmware="1",
+        meter_type=None,
+        category="D3",
+        current_rating="-/5A",
+        year=None,
+        read_s=START_S,
+        ct_ratio=ct_ratio,
+    )
+
+
+@pytest.mark.parametrize(("states", "times"), [(None, 40), (1, 40), (40, 1), (20, 2)])
+def test_bills_are_over_the_ratio_that_the_meter_does_not_count_itself(
+    records: Records, tmp_path: Path, states: int | None, times: int
+) -> None:
+    tell(records, tmp_path, f"{FOUR},200,5,,")
+    if states is not None:
+        records.nameplates.put_nameplate(plate(4, states))
+    found = determine_period(records, JUNE, JUNE, at_s=LATER_S)
+    row = of(found, "U4")
+    assert found.determinants.billed["import_wh"][row] == times * (40 * 4000 + sum(range(40)))
+    assert found.determinants.demand_w[row] == times * 2 * 4039
+
+
+def test_other_transformers_count_from_when_they_came(records: Records, tmp_path: Path) -> None:
+    tell(records, tmp_path, f"{FOUR},200,5,,")
+    tell(records, tmp_path, f"{FOUR},400,5,,", at_s=END_S + 20 * 1800)
+    found = determine_period(records, NEXT, NEXT, at_s=LATER_S)
+    early, late = (sum(4000 + slot for slot in slots) for slots in (range(20), range(20, 40)))
+    assert found.determinants.billed["import_wh"][of(found, "U4")] == 40 * early + 80 * late
+
+
+def test_a_replacement_is_billed_by_the_registers_that_were_read_on_the_spot(
+    records: Records, tmp_path: Path
+) -> None:
+    noon_s, midnight_s = END_S + 43_200, END_S + 86_400
+    records.landing.land([registers({2: 50_000}, END_S)], [])
+    tell(records, tmp_path, f"{NEW},,,70,90_000".replace("_", ""), at_s=noon_s)
+    records.landing.land([registers({6: 30_070}, midnight_s), registers({2: 89_000}, noon_s - 60)], [])
+    found = determine_period(records, NEXT, NEXT, at_s=LATER_S)
+    row = of(found, "U2")
+    assert found.meters[row] == (2, 6)
+    assert found.determinants.basis[row] == Basis.REGISTERS
+    assert found.determinants.billed["import_wh"][row] == (90_000 - 50_000) + (30_070 - 70)
+
+
+def test_a_register_that_began_anew_has_moved_on(records: Records, tmp_path: Path) -> None:
+    (tmp_path / "meters.csv").write_text(
+        "serial,system_title,category,model,usage_point,host,register_digits\n"
+        "BJ0001,424A4C0000000001,D1,is15959-d1,U1,127.16.0.1,5\n"
+    )
+    records.registry.import_folder(tmp_path / "meters.csv")
+    records.landing.land([registers({1: 99_999_000}, START_S), registers({1: USED[1] - 1000}, END_S)], [])
+    found = determine_period(records, JUNE, JUNE, at_s=LATER_S)
+    row = of(found, "U1")
+    assert (found.determinants.billed["import_wh"][row], found.determinants.agrees[row]) == (USED[1], True)
 
 
 def test_bands_follow_the_utilitys_clock(records: Records) -> None:

@@ -17,6 +17,7 @@ from bijlighar.mdm.billing import Determinants, IntervalGroup, Segments, Tally
 from bijlighar.mdm.billing.determinants import CHANNELS, ENERGY
 from bijlighar.mdm.billing.tariff import Band, band_of
 from bijlighar.mdm.measurements import final_state
+from bijlighar.operations.day_meters import multiplier, told_ratio, wraps_at_wh
 from bijlighar.operations.day_service import Stay, stays
 from bijlighar.records import Records
 from bijlighar.records.blocks_file import sealed_of
@@ -97,6 +98,9 @@ def _cut(stay: Stay, period: Period) -> Stay:
         usage_point=stay.usage_point,
         start_s=max(stay.start_s, period.start_s),
         end_s=min(stay.end_s, period.end_s),
+        ratio=stay.ratio,
+        opening_wh=stay.opening_wh if stay.start_s > period.start_s else None,
+        closing_wh=stay.closing_wh if stay.end_s < period.end_s else None,
     )
 
 
@@ -104,12 +108,20 @@ def _segments(records: Records, cut: list[Stay], points: list[str], period: Peri
     place = {code: number for number, code in enumerate(points)}
     opening = _registers(records, cut, [stay.start_s for stay in cut], period.start_s, before=False)
     closing = _registers(records, cut, [stay.end_s for stay in cut], period.end_s, before=True)
+    for number, stay in enumerate(cut):  # what was read on the spot stands before what was read close by
+        if stay.opening_wh is not None:
+            opening[ENERGY][number] = stay.opening_wh
+        if stay.closing_wh is not None:
+            closing[ENERGY][number] = stay.closing_wh
+    plates = records.nameplates.plates(period.end_s) if any(stay.ratio for stay in cut) else {}
+    times = [multiplier(stay.ratio, told_ratio(plates.get(stay.meter_id))) for stay in cut]
+    wraps_at = {meter.meter_id: wraps_at_wh(meter.register_digits) for meter in records.registry.meters()}
     return Segments(
         points=len(points),
         point=np.array([place[stay.usage_point] for stay in cut], dtype=np.int64),
-        numerator=np.ones(len(cut), dtype=np.int64),
-        denominator=np.ones(len(cut), dtype=np.int64),
-        wraps_at=np.zeros(len(cut), dtype=np.int64),
+        numerator=np.array([each.numerator for each in times], dtype=np.int64),
+        denominator=np.array([each.denominator for each in times], dtype=np.int64),
+        wraps_at=np.array([wraps_at.get(stay.meter_id, 0) for stay in cut], dtype=np.int64),
         opening=opening,
         closing=closing,
     )

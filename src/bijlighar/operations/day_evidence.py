@@ -1,7 +1,6 @@
 """What the records know about the meters of a day, gathered once for all buckets.
 
-Nothing is guessed: what the records do not hold (a meter's unit as it states it, its greatest current) stays
-unknown, and the rules that need it are silent.
+Nothing is guessed: what the records do not hold stays unknown, and the rules that need it are silent.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bijlighar.cim.channels import ProfileKind
-from bijlighar.cim.network import MeterCategory
 from bijlighar.cim.period import KOLKATA, Period, civil_day
 from bijlighar.cim.readings import MISSING
 from bijlighar.mdm import Sealed, SlotFlag
@@ -29,7 +27,7 @@ from bijlighar.mdm.outages import (
     spans,
 )
 from bijlighar.mdm.validation import Evidence, Limits, LimitsRow, limits_on
-from bijlighar.operations.day_seal import EXPECTED_PERIOD_S
+from bijlighar.operations.day_meters import MeterColumns, meter_columns
 from bijlighar.operations.day_service import spans_of, stays
 from bijlighar.records import Records
 from bijlighar.records.blocks_file import sealed_of
@@ -79,8 +77,7 @@ class DayKnowledge:
     relay_open: Spans
     clock_meter_id: NDArray[np.int32]
     clock_offset_s: NDArray[np.float64]
-    load_w: dict[int, int]
-    category: dict[int, MeterCategory]
+    meters: MeterColumns
     replaced: frozenset[int]
     in_service: Spans
     bills: dict[int, list[Bill]]
@@ -96,6 +93,7 @@ def gather(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DayKnowledg
     points = {point.code: point for point in records.registry.usage_points()}
     meters = records.registry.meters()
     every_stay = stays(records.registry.installations())
+    load_w = {meter.meter_id: points[meter.usage_point].sanctioned_load_w for meter in meters}
     rows = [
         LimitsRow(valid_from_s=setting.valid_from_s, changes=setting.value)
         for setting in records.settings.history(LIMITS_KEY)
@@ -117,8 +115,7 @@ def gather(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DayKnowledg
         relay_open=_spans(records, period, DISCONNECTED, CONNECTED),
         clock_meter_id=clock_meter_id,
         clock_offset_s=clock_offset_s,
-        load_w={meter.meter_id: points[meter.usage_point].sanctioned_load_w for meter in meters},
-        category={meter.meter_id: meter.category for meter in meters},
+        meters=meter_columns(records, period, meters, every_stay, load_w),
         replaced=frozenset(stay.meter_id for stay in every_stay if stay.start_s in period or stay.end_s in period),
         in_service=spans_of(every_stay, period),
         bills=bills,
@@ -150,13 +147,10 @@ def evidence_of(
     blocks = sealed.blocks
     meters = blocks.meter_id
     numbers = meters.tolist()
-    categories = [known.category.get(number, MeterCategory.D1) for number in numbers]
     usual, days = usual_daily_wh(known, meters)
     return Evidence(
         blocks=blocks,
         resolution_wh=np.full(len(meters), RESOLUTION_WH),
-        sanctioned_load_w=np.array([known.load_w.get(number, 0) for number in numbers], dtype=np.int64),
-        phases=np.array([1 if category is MeterCategory.D1 else 3 for category in categories], dtype=np.int64),
         absent=seconds_in_slots(known.in_service, meters, known.period, blocks.period_s) == 0,
         outage_s=seconds_in_slots(known.outages, meters, known.period, blocks.period_s),
         relay_open=seconds_in_slots(known.relay_open, meters, known.period, blocks.period_s) >= blocks.period_s,
@@ -169,8 +163,8 @@ def evidence_of(
         estimated_days=estimated_days,
         final_before=_final_before(sealed, estimates),
         billed=covered(blocks, known.bills_of(meters)),
-        expected_period_s=np.array([EXPECTED_PERIOD_S[category] for category in categories], dtype=np.int64),
         clock_offset_s=_aligned(meters, known.clock_meter_id, known.clock_offset_s, np.nan),
+        **known.meters.of(meters),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -16,12 +17,18 @@ FOR_EVER_S = 2**40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stay:
-    """A meter at a usage point during ``[start_s, end_s)``; 0 and FOR_EVER_S where no bound is known."""
+    """A meter at a usage point during ``[start_s, end_s)``; 0 and FOR_EVER_S where no bound is known.
+
+    ``ratio`` of the transformers in front of it, ``opening_wh`` and ``closing_wh`` as read there; None: not told
+    """
 
     meter_id: int
     usage_point: str
     start_s: int
     end_s: int
+    ratio: Fraction | None = None
+    opening_wh: int | None = None
+    closing_wh: int | None = None
 
     def touches(self, period: Period) -> bool:
         """Whether it was there at any moment of a period."""
@@ -45,6 +52,9 @@ def stays(installations: Iterable[Installation]) -> list[Stay]:
                 usage_point=each.usage_point,
                 start_s=0 if is_first else each.installed_s,
                 end_s=FOR_EVER_S if each.removed_s is None else each.removed_s,
+                ratio=each.ratio,
+                opening_wh=each.opening_wh,
+                closing_wh=each.closing_wh,
             )
         )
         meters.add(each.meter_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, exc, insert, select, update
 
@@ -14,6 +14,16 @@ from bijlighar.records.database import Database
 
 _kept = tables.nameplates
 _NOT_TOLD = ("number", "confirmed_s")
+
+
+class Plate(NamedTuple):
+    """What a day's rules need of a nameplate."""
+
+    serial: str
+    firmware: str
+    current_rating: str
+    ct_ratio: int | None
+    pt_ratio: int | None
 
 
 class Nameplates:
@@ -34,6 +44,17 @@ class Nameplates:
         with self._database.read() as connection:
             rows = connection.execute(query).mappings().all()
         return [_nameplate(row, read_s=row["read_s"]) for row in rows]
+
+    def plates(self, at_s: int) -> dict[int, Plate]:
+        """By meter, the newest that was first read before ``at_s``; else the oldest, for days read back later."""
+        columns = [_kept.c[name] for name in Plate._fields]
+        query = select(_kept.c.meter_id, _kept.c.read_s, *columns).order_by(_kept.c.number)
+        found: dict[int, Plate] = {}
+        with self._database.read() as connection:
+            for meter_id, read_s, *values in connection.execute(query):
+                if read_s < at_s or meter_id not in found:
+                    found[meter_id] = Plate(*values)
+        return found
 
     def put_nameplate(self, nameplate: Nameplate) -> None:
         """Keep a nameplate; older ones stay; the same again is only confirmed. Raises UnknownMeter."""

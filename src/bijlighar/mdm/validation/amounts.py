@@ -82,12 +82,16 @@ def neighbours_far_apart(evidence: Evidence, limits: Limits) -> Found:
 
 
 def more_than_the_meter_can_carry(evidence: Evidence, limits: Limits) -> Found:
-    """Above the meter's greatest current: a failure; where that is not known, above the sanctioned load. Wh."""
+    """Above the meter's greatest current: a failure; where that is not known, above the sanctioned load. Wh.
+
+    Both as the meter counts: behind transformers the sanctioned load is divided by what bills multiply with.
+    """
     load_w = _or_zero(evidence.sanctioned_load_w, len(evidence.blocks))
     phases = np.ones(len(load_w)) if evidence.phases is None else evidence.phases
     current_a = _or_zero(evidence.greatest_current_ma, len(load_w)) / 1000.0
     carries_w = current_a * limits.nominal_voltage_v * phases
-    limit_wh = np.where(carries_w > 0, carries_w, limits.high_limit_factor * load_w) * evidence.hours
+    times = np.ones(len(load_w)) if evidence.multiplier is None else np.nan_to_num(evidence.multiplier, nan=1.0)
+    limit_wh = np.where(carries_w > 0, carries_w, limits.high_limit_factor * load_w / times) * evidence.hours
     rows = np.flatnonzero((limit_wh > 0) & (evidence.peak > limit_wh))
     if not len(rows):
         return nothing_found()

@@ -42,6 +42,7 @@ class Evidence:
     expected_unit, told_unit               int64[meter]: DLMS unit code (30: Wh), 0: not known
     expected_scaler, told_scaler           int64[meter]: power of ten, or MISSING
     expected_ratio, told_ratio             float64[meter]: CT ratio times PT ratio, NaN: not known
+    multiplier         float64[meter]      what the meter counts, times this, is what was used, NaN: 1
     another_meter      bool[meter]         serial or device id in the frame is another one than registered
     clock_offset_s     float64[meter]      meter's clock minus the head-end's, NaN: not read
     """
@@ -73,6 +74,7 @@ class Evidence:
     told_scaler: Integers | None = None
     expected_ratio: Floats | None = None
     told_ratio: Floats | None = None
+    multiplier: Floats | None = None
     another_meter: Marks | None = None
     clock_offset_s: Floats | None = None
 
