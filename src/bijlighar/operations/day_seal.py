@@ -7,7 +7,7 @@ those are written anew. Whatever is killed in between, each bucket's day is the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -127,11 +127,11 @@ def seal_planned(records: DayRecords, plan: DayPlan) -> DaySealed:
     """As ``seal_day``, for meters and buckets that are known already."""
     result = DaySealed(day=plan.day)
     standing = {(block.bucket, block.period_s): block for block in records.blocks.day(plan.day)}
-    bucket_of = buckets_now(records, plan)
+    plan = replace(plan, bucket_of=buckets_now(records, plan))
     awaited = plan.awaited()
     complete = {bucket for bucket, _ in awaited} <= {bucket for bucket, _ in standing}
     after = min((block.segments_generation for block in standing.values()), default=0) if complete else None
-    for dealt in records.block_source.deal(plan.period, bucket_of, after_generation=after):
+    for dealt in records.block_source.deal(plan.period, plan.bucket_of, after_generation=after):
         for bucket in dealt.buckets:
             _seal_bucket(records, plan, bucket, awaited, standing, dealt, result)
             for key in [key for key in dealt.rows if key[0] == bucket]:

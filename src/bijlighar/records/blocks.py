@@ -151,16 +151,20 @@ class Blocks:
         with self._undone(new):
             self.manifest.commit(new, old, now_s=int(self._wall()))
 
+    def remove_written(self, files: Sequence[BlockFile]) -> None:
+        """Take away files that nobody committed."""
+        known = self.manifest.known_files()  # a commit may have failed after the database took it
+        for block in files:
+            if block.file not in known:
+                (self._files.root / block.file).unlink(missing_ok=True)
+
     @contextmanager
     def _undone(self, new: Sequence[BlockFile]) -> Iterator[None]:
         """Take files away again of which the manifest does not know."""
         try:
             yield
         except BaseException:
-            known = self.manifest.known_files()  # a commit may have failed after the database took it
-            for block in new:
-                if block.file not in known:
-                    (self._files.root / block.file).unlink(missing_ok=True)
+            self.remove_written(new)
             raise
 
     def day(self, day: date, *, generation: int | None = None) -> list[BlockFile]:

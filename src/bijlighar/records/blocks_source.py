@@ -69,7 +69,7 @@ class BlockSource:
     def __init__(self, manifest: Manifest, reader: SegmentReader, *, examine: Callable[[str], bool]) -> None:
         self._manifest = manifest
         self._reader = reader
-        self._examine = examine
+        self.examine = examine
 
     def deal(
         self,
@@ -118,7 +118,7 @@ class BlockSource:
             return dealt(chosen(columns, period=day, meter_ids=None), segment.period_s, day, bucket_of)
 
         rows: dict[Key, list[WaitingRows]] = {}
-        for part in read_pinned(pin, read, self._examine):
+        for part in read_pinned(pin, read, self.examine):
             for key, waiting in part.items():
                 rows.setdefault(key, []).append(waiting)
         return Dealt(buckets=buckets, generation=pins[-1].generation, rows=rows)

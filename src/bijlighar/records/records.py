@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +19,7 @@ from bijlighar.records.blocks import Blocks
 from bijlighar.records.blocks_compaction import BlockCompaction
 from bijlighar.records.blocks_edits import Edits
 from bijlighar.records.blocks_estimates import EstimateStore
-from bijlighar.records.blocks_manifest import BlockManifest
+from bijlighar.records.blocks_manifest import BlockFile, BlockManifest
 from bijlighar.records.blocks_retention import Retention
 from bijlighar.records.blocks_source import BlockSource
 from bijlighar.records.compaction import Compaction
@@ -41,12 +41,14 @@ from bijlighar.records.nameplates import Nameplates
 from bijlighar.records.past import Past
 from bijlighar.records.people import People
 from bijlighar.records.pieces import Pieces
+from bijlighar.records.pinned_files import Pinned
 from bijlighar.records.push_windows import PushRecords
 from bijlighar.records.readings import Readings
 from bijlighar.records.recovery import Recovered, Recovery
 from bijlighar.records.registry import Registry
 from bijlighar.records.registry_columns import RegistryColumns
 from bijlighar.records.schema import migrate
+from bijlighar.records.segment import Segment
 from bijlighar.records.segment_reader import SegmentReader
 from bijlighar.records.service_levels import ServiceLevelRecords
 from bijlighar.records.settings import Settings
@@ -95,6 +97,7 @@ class Records:
         reader, manifest, segment_files = SegmentReader(root), Manifest(self._database), files(root)
         self._recovery = Recovery(self._database, manifest, segment_files, owners, now)
         self._now = now
+        self._data_dir = data_dir.absolute()
         self.manifest = manifest
         self.registry = Registry(self._database, now)
         self.registry_columns = RegistryColumns(self._database)
@@ -139,6 +142,19 @@ class Records:
         except BaseException:
             self.close()
             raise
+
+    def pin_files(
+        self, generation: int, *, segments: Sequence[Segment] = (), blocks: Sequence[BlockFile] = ()
+    ) -> Pinned:
+        """What a task is given that shall work on these files, on this machine or another."""
+        return Pinned(
+            owner=self._owner.name,
+            data_dir=self._data_dir,
+            now_s=self._now(),
+            generation=generation,
+            segments=tuple(segments),
+            blocks=tuple(blocks),
+        )
 
     def check(self, *, contents: bool = False) -> Recovered:
         """Compare files and manifest again; ``contents`` reads every file. Raises Unavailable."""
