@@ -85,7 +85,7 @@ def test_no_unsafe_route_works_without_the_token(client: Client, room: ControlRo
 def test_every_role_is_thought_of() -> None:
     assert set(PERMISSIONS) == set(Role)
     assert not allowed(["overlord"], Permission.READ_METERS)
-    assert PERMISSIONS[Role.CONSUMER] == frozenset()
+    assert PERMISSIONS[Role.CONSUMER] == {Permission.READ_OWN}
     assert Permission.MANAGE_PEOPLE not in PERMISSIONS[Role.SUPERVISOR]
 
 

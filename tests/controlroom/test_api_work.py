@@ -196,6 +196,7 @@ def test_people_are_added_changed_and_closed_on_record(client: Client, records: 
         "roles": ["viewer"],
         "language": "en",
         "disabled": True,
+        "usage_points": [],
     }
     assert (
         client.put("/api/people/sunita/password", json={"password": PASSWORD}, headers=headers).status_code == 204

@@ -23,6 +23,9 @@ from bijlighar.controlroom.api import (
     audit,
     billing,
     billing_statements,
+    consumer,
+    consumer_download,
+    consumer_month,
     exceptions,
     jobs,
     live,
@@ -37,12 +40,14 @@ from bijlighar.controlroom.api import (
     trial,
 )
 from bijlighar.controlroom.api.asking import AnyRequest
+from bijlighar.controlroom.api.consumer_scope import PlacesByPoint
 from bijlighar.controlroom.built_pages import NOT_BUILT, PageFile, load_pages
 from bijlighar.controlroom.errors import exception_handlers, not_found
 from bijlighar.controlroom.identity import SignedIn, guard
 from bijlighar.controlroom.protection import Door
 from bijlighar.controlroom.roles import Permission
 from bijlighar.controlroom.room import ControlRoom
+from bijlighar.controlroom.use_looks import UseLooks
 from bijlighar.controlroom.web_secret import web_secret
 
 LARGEST_BODY_OCTETS = 64_000
@@ -68,6 +73,9 @@ _SUBJECTS = (
     exceptions,
     billing,
     billing_statements,
+    consumer,
+    consumer_download,
+    consumer_month,
 )
 
 
@@ -119,7 +127,15 @@ def build_litestar(
     handlers = [handler for subject in _SUBJECTS for handler in subject.HANDLERS]
     return Litestar(
         route_handlers=[Router("/api", route_handlers=handlers), status.metrics, page],
-        state=State({"room": room, "pages": pages, "trial_board": trial.TrialBoard()}),
+        state=State(
+            {
+                "room": room,
+                "pages": pages,
+                "trial_board": trial.TrialBoard(),
+                "places_by_point": PlacesByPoint(),
+                "use_looks": UseLooks(),
+            }
+        ),
         guards=[guard],
         middleware=[SignedIn],
         exception_handlers=exception_handlers(),

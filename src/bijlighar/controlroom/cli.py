@@ -232,11 +232,19 @@ def add_person(
     password_file: Annotated[
         Path | None, typer.Option(help="File that holds the password; without it you are asked.", metavar="FILE")
     ] = None,
+    usage_point: Annotated[
+        list[str] | None,
+        typer.Option(help="Usage point whose use a consumer may see. Repeatable.", metavar="CODE"),
+    ] = None,
+    since: Annotated[
+        str, typer.Option(help="First day of it that may be seen; without it, all that is kept.", metavar="DAY")
+    ] = "",
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
     """Add somebody who may sign in."""
     from bijlighar.controlroom.server import clock_of, open_records  # noqa: PLC0415 (help stays quick)
+    from bijlighar.records.consumers import NotTied  # noqa: PLC0415
     from bijlighar.records.people import Person  # noqa: PLC0415
 
     try:
@@ -245,11 +253,18 @@ def add_person(
         fail(f"{problem}; known are {', '.join(each.value for each in Role)}")
     if language not in ("en", "hi"):
         fail("the language is en or hi")
+    if usage_point and Role.CONSUMER not in roles:
+        fail("--usage-point is for the role consumer")
+    since_s = _first_instant(since)
     settings = settings_of(config, data)
     hashed = _hashed(password_file)
     with _faults_told(), open_records(settings, clock_of(settings)) as records:
         if records.people.find(name) is not None:
             fail(f"{name} is already known; change the password with `bijlighar people password {name}`")
+        try:
+            records.consumers.check(usage_point or [])
+        except NotTied as problem:
+            fail(str(problem))
         person = Person(
             name=name,
             display_name=display_name or name,
@@ -259,6 +274,9 @@ def add_person(
         )
         records.people.put(person)
         _on_record(records, "added-person", name)
+        if usage_point:
+            records.consumers.set_points(name, usage_point, since_s=since_s, tied_by="command line")
+            _on_record(records, "tied-usage-points", name)
 
 
 @people_commands.command(name="password")
@@ -285,6 +303,16 @@ def disable_person(
     with _records(settings_of(config, data)) as records:
         records.people.put(replace(_known(records, name), disabled=True))
         _on_record(records, "disabled-person", name)
+
+
+def _first_instant(since: str) -> int:
+    from bijlighar.cim.period import civil_day  # noqa: PLC0415 (help stays quick)
+    from bijlighar.controlroom.instants import NotAnInstant, parse_day  # noqa: PLC0415
+
+    try:
+        return civil_day(parse_day(since, now_s=time.time())).start_s if since else 0
+    except NotAnInstant as problem:
+        fail(str(problem))
 
 
 def _known(records: Any, name: str) -> Any:  # noqa: ANN401 (records load only when a command needs them)

@@ -40,6 +40,7 @@ class Permission(StrEnum):
     EDIT_READINGS = "edit-readings"
     READ_BILLING = "read-billing"
     DECIDE_LINK = "decide-link"
+    READ_OWN = "read-own"
 
 
 _READS = frozenset({Permission.READ_METERS, Permission.READ_TRIAL})
@@ -66,7 +67,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     },
     Role.BILLING_SYSTEM: frozenset({Permission.READ_METERS}),
     # A consumer's own page comes with its own narrow questions; the utility's lists are not for them.
-    Role.CONSUMER: frozenset(),
+    Role.CONSUMER: frozenset({Permission.READ_OWN}),
 }
 
 

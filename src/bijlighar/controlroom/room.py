@@ -32,6 +32,7 @@ from bijlighar.controlroom.registry_reading import level_places, read_index
 from bijlighar.controlroom.sessions import Sessions
 from bijlighar.controlroom.settings import Settings
 from bijlighar.controlroom.status import Status, status_of
+from bijlighar.controlroom.supply_watch import SupplyWatch
 from bijlighar.controlroom.throttle import SignInThrottle
 from bijlighar.headend.clock import Clock
 from bijlighar.headend.service import Heartbeat
@@ -126,6 +127,7 @@ class ControlRoom:
         self.clock = clock
         self.index = index
         self.live = live
+        self.supply = SupplyWatch(index.largest_meter_id)
         self.watch = HeadEndWatch()
         self.measured = Measurements()
         self.throttle = SignInThrottle(failures=settings.sign_in_failures, lock_s=settings.sign_in_lock_s)
@@ -185,6 +187,7 @@ class ControlRoom:
         if isinstance(message, ReadingBatch):
             self.live.roll(self.now())
             self.live.apply_readings(message)
+            self.supply.apply(message)
             self.delays.count(message, now_s=self.now(), speed=self.speed())
         elif isinstance(message, Heartbeat):
             self.watch.heard(message, wall_s=time.monotonic())
@@ -200,6 +203,7 @@ class ControlRoom:
         """Show another registry from now on."""
         self.index = index
         self.live.ensure(index.largest_meter_id)
+        self.supply.ensure(index.largest_meter_id)
         self._sent_states = self.live.states(index.meter_id, self.now())
 
     def rows_of(self, meter_ids: list[int]) -> list[FeedRow]:
@@ -341,7 +345,9 @@ def open_room(settings: Settings, records: Records, clock: Clock) -> ControlRoom
     now_s = clock.now()
     live = LiveColumns(index.largest_meter_id, now_s=now_s)
     rebuild(live, records, now_s=now_s)
-    return ControlRoom(settings=settings, records=records, clock=clock, index=index, live=live)
+    room = ControlRoom(settings=settings, records=records, clock=clock, index=index, live=live)
+    room.supply.rebuild(records, now_s)
+    return room
 
 
 def rebuild(live: LiveColumns, records: Records, *, now_s: float) -> None:

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from bijlighar.cim.network import UsagePointKind
 from bijlighar.cim.period import civil_date, civil_day
 from bijlighar.controlroom import passwords
 from bijlighar.controlroom.roles import Role
@@ -34,6 +35,7 @@ TRIAL_NAME_HI = "स्वीट होम अपार्टमेंट"
 DEMO_PEOPLE = {
     "operator": ("operator-demo", "Control room operator", "नियंत्रण कक्ष परिचालक", Role.OPERATOR),
     "admin": ("admin-demo-1", "Administrator", "प्रशासक", Role.ADMINISTRATOR),
+    "consumer": ("consumer-demo", "Consumer of one home", "एक घर के उपभोक्ता", Role.CONSUMER),
 }
 """Made only by ``bijlighar demo``, which listens on this machine alone. Name → password, names shown, role."""
 
@@ -104,8 +106,11 @@ def furnish(records: Records, sheets: Path, keyring: Keyring, *, now_s: float) -
                 display_name_hi=shown_hi,
                 password_hash=passwords.hashed(password),
                 roles=(role.value,),
+                language="hi" if role is Role.CONSUMER else "en",
             )
             records.people.put(person)
+            if role is Role.CONSUMER:
+                records.consumers.set_points(name, [_first_home(records)], since_s=0, tied_by="demo")
     if records.trials.current() is None:
         begin_trial(
             records,
@@ -115,6 +120,11 @@ def furnish(records: Records, sheets: Path, keyring: Keyring, *, now_s: float) -
             meter_ids=consumer_meters(records),
         )
     return report
+
+
+def _first_home(records: Records) -> str:
+    """The first consumer's usage point."""
+    return min(point.code for point in records.registry.usage_points() if point.kind is UsagePointKind.CONSUMER)
 
 
 def write_sheets(folder: Path, *, town: str, seed: int, port: int, meters: int | None = None) -> None:

@@ -48,6 +48,7 @@ Index(
 )
 
 _kept = consumer_points
+_people = tables.people
 
 
 class NotTied(Exception):
@@ -94,6 +95,11 @@ class Consumers:
         with self._database.read() as connection:
             return [_point(row) for row in connection.execute(query).mappings()]
 
+    def check(self, usage_points: list[str]) -> None:
+        """Refuse what is no consumer's usage point. Raises NotTied, Unavailable."""
+        with self._database.read() as connection:
+            _refuse_no_consumers(connection, usage_points)
+
     def set_points(self, person: str, usage_points: list[str], *, since_s: int, tied_by: str) -> None:
         """Let a person see exactly these usage points from now on; a tie that stands already keeps its begin.
 
@@ -103,7 +109,9 @@ class Consumers:
         wanted = list(dict.fromkeys(usage_points))
         now_s = int(self._now())
         with self._database.write() as connection:
-            _refuse_unknown(connection, person, wanted)
+            if connection.execute(select(_people.c.name).where(_people.c.name == person)).first() is None:
+                raise NotTied(f"nobody is called {person}")
+            _refuse_no_consumers(connection, wanted)
             mine = (_kept.c.person == person, _kept.c.ended_s.is_(None))
             standing = set(connection.execute(select(_kept.c.usage_point).where(*mine)).scalars())
             gone = standing - set(wanted)
@@ -126,10 +134,8 @@ class Consumers:
                 connection.execute(insert(_kept), fresh)
 
 
-def _refuse_unknown(connection: Connection, person: str, usage_points: list[str]) -> None:
-    people, points = tables.people, tables.usage_points
-    if connection.execute(select(people.c.name).where(people.c.name == person)).first() is None:
-        raise NotTied(f"nobody is called {person}")
+def _refuse_no_consumers(connection: Connection, usage_points: list[str]) -> None:
+    points = tables.usage_points
     query = select(points.c.code, points.c.kind).where(points.c.code.in_(usage_points))
     kinds = {str(code): str(kind) for code, kind in connection.execute(query)}
     for code in usage_points:

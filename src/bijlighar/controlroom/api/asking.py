@@ -13,6 +13,7 @@ from bijlighar.controlroom.identity import Identity
 from bijlighar.controlroom.instants import NotAnInstant, parse_period
 from bijlighar.controlroom.registry_index import MeterPlace
 from bijlighar.controlroom.room import ControlRoom
+from bijlighar.controlroom.use_looks import UseLooks
 
 AnyRequest = Request[Identity, str | None, Any]
 
@@ -29,6 +30,9 @@ MeterId = Annotated[int, PathParameter(ge=1, le=LARGEST_METER_ID)]
 Text = Annotated[str, QueryParameter(max_length=LONGEST_TEXT)]
 Start = Annotated[str, QueryParameter(name="from", max_length=LONGEST_TEXT)]
 End = Annotated[str, QueryParameter(name="to", max_length=LONGEST_TEXT)]
+Why = Annotated[
+    str, QueryParameter(max_length=LONGEST_TEXT, description="why it is opened; left out: as goes with the role")
+]
 
 
 def room_of(request: AnyRequest) -> ControlRoom:
@@ -43,6 +47,12 @@ def place_of(request: AnyRequest, meter_id: int) -> MeterPlace:
     if place is None:
         raise not_found("meter")
     return place
+
+
+async def on_record(request: AnyRequest, place: MeterPlace, why: str) -> None:
+    """Put on record that somebody opens a household's use. Raises Unavailable."""
+    looks: UseLooks = request.app.state.use_looks
+    await looks.looked(room_of(request), request.user.person, place, why)
 
 
 def asked_period(start: str, end: str, *, now_s: float) -> Period:

@@ -17,7 +17,9 @@ from bijlighar.controlroom.api.asking import (
     MeterId,
     Offset,
     Start,
+    Why,
     asked_period,
+    on_record,
     place_of,
     room_of,
 )
@@ -85,15 +87,20 @@ class ContactList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/meters/{meter_id:int}/registers", opt={"needs": Permission.READ_METERS})
-async def registers(request: AnyRequest, meter_id: MeterId, start: Start = "", end: End = "") -> RegisterList:
-    """Registers at 00:00 of each day; ``from`` and ``to`` bound it, by default the last 35 days."""
-    room = room_of(request)
-    place_of(request, meter_id)
+async def registers(
+    request: AnyRequest, meter_id: MeterId, start: Start = "", end: End = "", why: Why = ""
+) -> RegisterList:
+    """Registers at 00:00 of each day; ``from`` and ``to`` bound it, by default the last 35 days.
+
+    Of a household, opened on record.
+    """
+    room, place = room_of(request), place_of(request, meter_id)
     now_s = room.now()
     if start or end:
         period = asked_period(start or "today", end or "now", now_s=now_s)
     else:
         period = Period(start_s=int(now_s) - REGISTERS_BACK_S, end_s=int(now_s) + 1)
+    await on_record(request, place, why)
     return await room.in_thread(_registers, room, meter_id, period)
 
 

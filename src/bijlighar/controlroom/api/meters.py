@@ -22,6 +22,8 @@ from bijlighar.controlroom.api.asking import (
     MeterId,
     Offset,
     Text,
+    Why,
+    on_record,
     place_of,
     room_of,
 )
@@ -210,14 +212,14 @@ def blocks(room: ControlRoom, meter_id: int, period: Period, channels: tuple[str
 
 
 @get("/meters/{meter_id:int}/curve", opt={"needs": Permission.READ_METERS})
-async def curve(request: AnyRequest, meter_id: MeterId, day: Text = "today") -> Curve:
-    """One civil day's blocks and the day before."""
-    room = room_of(request)
-    place_of(request, meter_id)
+async def curve(request: AnyRequest, meter_id: MeterId, day: Text = "today", why: Why = "") -> Curve:
+    """One civil day's blocks and the day before; of a household, opened on record."""
+    room, place = room_of(request), place_of(request, meter_id)
     try:
         wanted = parse_day(day, now_s=room.now())
     except NotAnInstant as problem:
         raise not_valid("day", str(problem)) from problem
+    await on_record(request, place, why)
     return await room.in_thread(_curve, room, meter_id, wanted)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -10,23 +11,30 @@ import msgspec
 from litestar import get, patch, post, put
 from litestar.params import JSONBody, PathParameter
 
+from bijlighar.cim.period import civil_day
 from bijlighar.controlroom import passwords
 from bijlighar.controlroom.api.asking import AnyRequest, room_of
 from bijlighar.controlroom.errors import Refusal, not_found, not_valid
+from bijlighar.controlroom.instants import NotAnInstant, parse_day
 from bijlighar.controlroom.roles import Permission, Role
 from bijlighar.controlroom.room import ControlRoom
+from bijlighar.records.consumers import ConsumerPoint, NotTied
 from bijlighar.records.people import Person
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+MOST_POINTS = 100
+"""A landlord with a house of flats; whoever has more is served by the billing department."""
 _Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
 _NamePart = Annotated[str, PathParameter(max_length=63)]
 _Shown = Annotated[str, msgspec.Meta(max_length=100)]
 _Password = Annotated[str, msgspec.Meta(max_length=passwords.MOST_CHARACTERS)]
 _Roles = Annotated[list[Role], msgspec.Meta(max_length=len(Role))]
+_Points = Annotated[list[str], msgspec.Meta(max_length=MOST_POINTS)]
+_Since = Annotated[str, msgspec.Meta(max_length=40)]
 
 
 class NewPerson(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Somebody new."""
+    """Somebody new. ``usage_points`` what a consumer may see, from the day ``since`` on; "": all that is kept."""
 
     name: _Name
     password: _Password
@@ -34,16 +42,20 @@ class NewPerson(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     display_name: _Shown = ""
     display_name_hi: _Shown = ""
     language: Literal["en", "hi"] = "en"
+    usage_points: _Points = []
+    since: _Since = ""
 
 
 class ChangedPerson(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What changes; what is left out stays."""
+    """What changes; what is left out stays. ``since`` is of usage points that are new."""
 
     roles: _Roles | None = None
     display_name: _Shown | None = None
     display_name_hi: _Shown | None = None
     language: Literal["en", "hi"] | None = None
     disabled: bool | None = None
+    usage_points: _Points | None = None
+    since: _Since = ""
 
 
 class NewPassword(msgspec.Struct, forbid_unknown_fields=True):
@@ -61,6 +73,7 @@ class PersonView(msgspec.Struct, frozen=True, kw_only=True):
     roles: list[str]
     language: str
     disabled: bool
+    usage_points: list[str]
 
 
 class PersonList(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +82,7 @@ class PersonList(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[PersonView]
 
 
-def _view(person: Person) -> PersonView:
+def _view(person: Person, points: Sequence[ConsumerPoint]) -> PersonView:
     return PersonView(
         name=person.name,
         display_name=person.display_name,
@@ -77,6 +90,7 @@ def _view(person: Person) -> PersonView:
         roles=list(person.roles),
         language=person.language,
         disabled=person.disabled,
+        usage_points=[each.usage_point for each in points],
     )
 
 
@@ -98,7 +112,9 @@ async def _hashed(password: str) -> str:
 async def people(request: AnyRequest) -> PersonList:
     """Everybody who may sign in, or might."""
     room = room_of(request)
-    return PersonList(rows=[_view(person) for person in await room.in_thread(room.records.people.all)])
+    ties = await room.in_thread(room.records.consumers.everybody)
+    everybody = await room.in_thread(room.records.people.all)
+    return PersonList(rows=[_view(person, ties.get(person.name, ())) for person in everybody])
 
 
 @post("/people", opt={"needs": Permission.MANAGE_PEOPLE})
@@ -115,8 +131,9 @@ async def add_person(request: AnyRequest, data: JSONBody[NewPerson]) -> PersonVi
         roles=tuple(role.value for role in dict.fromkeys(data.roles)),
         language=data.language,
     )
+    since_s = await _checked_points(request, person, data.usage_points, data.since)
     await _keep(request, person, "added-person")
-    return _view(person)
+    return await _tied(request, person, data.usage_points, since_s)
 
 
 @patch("/people/{name:str}", opt={"needs": Permission.MANAGE_PEOPLE})
@@ -127,14 +144,15 @@ async def change_person(request: AnyRequest, name: _NamePart, data: JSONBody[Cha
     changes: dict[str, Any] = {
         field: tuple(role.value for role in value) if field == "roles" else value
         for field, value in msgspec.structs.asdict(data).items()
-        if value is not None
+        if value is not None and field not in ("usage_points", "since")
     }
     person = replace(before, **changes)
     mine = name == request.user.person.name
     if mine and (person.disabled or Role.ADMINISTRATOR.value not in person.roles):
         raise Refusal(409, "own-account", "Another administrator must take this right from you.")
+    since_s = await _checked_points(request, person, data.usage_points, data.since)
     await _keep(request, person, "changed-person")
-    return _view(person)
+    return await _tied(request, person, data.usage_points, since_s)
 
 
 @put("/people/{name:str}/password", status_code=204, opt={"needs": Permission.MANAGE_PEOPLE})
@@ -144,6 +162,40 @@ async def set_password(request: AnyRequest, name: _NamePart, data: JSONBody[NewP
     before = await _found(room, name)
     person = replace(before, password_hash=await _hashed(data.password))
     await _keep(request, person, "set-password")
+
+
+async def _checked_points(request: AnyRequest, person: Person, usage_points: list[str] | None, since: str) -> int:
+    """The instant of ``since``. Raises Refusal 400, for a usage point that is no consumer's too."""
+    room = room_of(request)
+    if usage_points and Role.CONSUMER.value not in person.roles:
+        raise not_valid("usage_points", "are for the role consumer")
+    try:
+        await room.in_thread(room.records.consumers.check, usage_points or [])
+    except NotTied as problem:
+        raise not_valid("usage_points", problem.reason) from problem
+    if not since:
+        return 0
+    try:
+        return civil_day(parse_day(since, now_s=room.now())).start_s
+    except NotAnInstant as problem:
+        raise not_valid("since", str(problem)) from problem
+
+
+async def _tied(request: AnyRequest, person: Person, usage_points: list[str] | None, since_s: int) -> PersonView:
+    """Tie the person to exactly these usage points; None leaves as it is. They are checked."""
+    room, who = room_of(request), request.user.person.name
+    consumers = room.records.consumers
+    before = await room.in_thread(consumers.points, person.name)
+    if usage_points is None or (not usage_points and not before):
+        return _view(person, before)
+    await room.in_thread(consumers.set_points, person.name, usage_points, since_s=since_s, tied_by=who)
+    await room.audit(
+        who=who,
+        what="tied-usage-points",
+        subject=f"person:{person.name}",
+        detail={"usage_points": usage_points, "since_s": since_s},
+    )
+    return _view(person, await room.in_thread(consumers.points, person.name))
 
 
 async def _keep(request: AnyRequest, person: Person, what: str) -> None:

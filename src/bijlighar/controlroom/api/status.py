@@ -33,7 +33,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     history_share: float | None
 
 
-@get("/status", opt={"needs": Permission.SIGNED_IN})
+@get("/status", opt={"needs": Permission.READ_METERS})
 async def status(request: AnyRequest) -> Status:
     """How the whole stands now."""
     return room_of(request).status()
