@@ -25,6 +25,7 @@ from bijlighar.controlroom.backup_command import backup, restore
 from bijlighar.controlroom.command_line import ConfigOption, DataOption, fail, settings_of
 from bijlighar.controlroom.conform_command import meter_commands
 from bijlighar.controlroom.dated_command import limits_commands
+from bijlighar.controlroom.day_command import day_commands
 from bijlighar.controlroom.move_command import move
 from bijlighar.controlroom.report_command import report_commands
 from bijlighar.controlroom.roles import Role, known_roles
@@ -45,6 +46,7 @@ app.add_typer(limits_commands, name="limits")
 app.add_typer(registry_commands, name="registry")
 app.add_typer(people_commands, name="people")
 app.add_typer(report_commands, name="report")
+app.add_typer(day_commands, name="day")
 
 
 @contextmanager

@@ -50,8 +50,7 @@ class SparkEngine:
         try:
             return list(self._context.parallelize(items, len(items)).map(task).collect())
         except pyspark_errors.Py4JJavaError as fault:
-            told = str(fault.java_exception.getMessage()).strip().splitlines()
-            raise SparkRefused(f"Spark gave up: {' '.join(told[:2])[:400]}") from fault
+            raise SparkRefused(f"Spark gave up: {_reason(fault)}") from fault
 
     def __enter__(self) -> Self:
         try:
@@ -67,7 +66,7 @@ class SparkEngine:
         try:
             self._context = pyspark.SparkContext(conf=configuration)
         except Exception as fault:  # py4j and pyspark raise many kinds
-            raise SparkRefused(f"no session with {self._master}: {str(fault).strip().splitlines()[0]}") from fault
+            raise SparkRefused(f"no session with {self._master}: {_reason(fault)}") from fault
         self._context.setLogLevel("ERROR")
         return self
 
@@ -75,3 +74,10 @@ class SparkEngine:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._context.stop()
+
+
+def _reason(fault: Exception) -> str:
+    """The first words of what Java said, or Python."""
+    java = getattr(fault, "java_exception", None)
+    told = str(fault if java is None else java.getMessage()).strip().splitlines()
+    return " ".join(told[:2])[:400]
