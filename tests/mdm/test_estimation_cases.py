@@ -10,13 +10,13 @@ import pytest
 
 from bijlighar.cim.period import Period
 from bijlighar.cim.readings import MISSING
-from bijlighar.mdm.estimation import Background, EstimationRule, Quality, estimate
+from bijlighar.mdm.estimation import Background, EstimationRule, Quality, UnknownRule, estimate, rule_named
 from mdm.cases import blocks, by_meter, by_slot, cases, read, registers, spread
 from mdm.days import DAY
 
 KNOWN = {
     "meter", "note", "import_wh", "registers", "resolution_wh", "dark", "absent", "before", "after", "history",
-    "class_profile", "daily_average",
+    "class_profile", "class_total", "daily_average", "prorated", "remainder",
 }  # fmt: skip
 
 
@@ -49,7 +49,10 @@ def background(case: dict[str, Any], slots: int) -> Background:
         like_days=_history(case, (7, 14, 21), slots),
         last_days=_history(case, (1, 2, 3), slots),
         class_profile=by_slot(case, "class_profile", np.nan, np.float64),
+        class_total=by_meter(case, "class_total", np.nan, np.float64),
         daily_average=by_meter(case, "daily_average", np.nan, np.float64),
+        prorated=by_meter(case, "prorated", MISSING, np.int64),
+        remainder=by_slot(case, "remainder", MISSING, np.int64),
     )
 
 
@@ -59,7 +62,7 @@ def test_the_estimates_are_those_of_the_case(path: Path) -> None:
     block = blocks(case, ("import_wh",))
     values = block.channel("import_wh")
     given = values.copy()
-    order = [EstimationRule[name.upper().replace("-", "_")] for name in case.get("order", [])]
+    order = [rule_named(name) for name in case.get("order", [])]
     told = estimate(values, block.period_s, background(case, block.slots), *([order] if order else []))
     assert np.array_equal(values, given), "a reading was touched"
     result = {(int(r), int(s)): (int(v), int(rule), int(q)) for r, s, v, rule, q in zip(
@@ -69,7 +72,7 @@ def test_the_estimates_are_those_of_the_case(path: Path) -> None:
     row_of = {meter["meter"]: row for row, meter in enumerate(case["meters"])}
     for run in case["estimates"]:
         first, end = run["slots"]
-        rule = EstimationRule[run["rule"].upper().replace("-", "_")]
+        rule = rule_named(run["rule"])
         for slot, value in zip(range(first, end), spread(run["values"], end - first), strict=True):
             expected[row_of[run["meter"]], slot] = (value, rule, run["quality"])
     assert {key: found[1:] for key, found in result.items()} == {key: found[1:] for key, found in expected.items()}
@@ -81,6 +84,12 @@ def test_the_estimates_are_those_of_the_case(path: Path) -> None:
 
 def test_every_rule_has_a_case() -> None:
     used = {run["rule"] for path in cases("estimation") for run in read(path)["estimates"]}
-    assert used == {rule.name.lower().replace("_", "-") for rule in EstimationRule}
+    assert used == {rule.id for rule in EstimationRule}
     assert isinstance(DAY, Period)
     assert Quality.BY_REFERENCE_DAY == 8
+
+
+@pytest.mark.parametrize("name", ["Line", "like_days", "", 3, None])
+def test_a_rule_that_is_not_known_is_refused_with_those_there_are(name: object) -> None:
+    with pytest.raises(UnknownRule, match="scalar-proration"):
+        rule_named(name)

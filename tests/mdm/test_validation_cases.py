@@ -33,6 +33,7 @@ BY_METER: dict[str, tuple[float, Any]] = {
     "told_scaler": (MISSING, np.int64),
     "expected_ratio": (np.nan, np.float64),
     "told_ratio": (np.nan, np.float64),
+    "multiplier": (np.nan, np.float64),
     "another_meter": (False, np.bool_),
     "clock_offset_s": (np.nan, np.float64),
 }
