@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -245,7 +244,9 @@ def test_a_meter_that_refuses_or_is_not_there_ends_with_one(virtual_meters: tupl
     keys = [*["--encryption-key", "00" * 16], *["--authentication-key", "00" * 16]]
     wrong = _run("meter", "read", place, "--reader-secret", "wrong", *keys, "--json", code=1)
     assert json.loads(wrong.stdout)["outcome"] != "ok"
-    began_s = time.monotonic()
     absent = _run("meter", "read", f"127.0.0.1:{free_port()}", *keys, "--json", code=1)
-    assert json.loads(absent.stdout)["outcome"] == "no-answer"
-    assert time.monotonic() - began_s < 30
+    told = json.loads(absent.stdout)
+    assert told["outcome"] == "no-answer"
+    assert (
+        "no connection: " in told["detail"]
+    )  # refused at once, not "no connection within" a time that was waited

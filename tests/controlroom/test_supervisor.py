@@ -21,9 +21,10 @@ from bijlighar.controlroom.health_watch import ask_health
 from bijlighar.controlroom.ports import free_port
 from bijlighar.controlroom.town import DEMO_PEOPLE, TownTime
 
-LATER_START_WITHIN_S = 10.0
-"""On a machine of its own; where other work waits for the same processors, so many times longer."""
-END_WITHIN_S = 15.0
+LATER_START_PROCESSOR_S = 10.0
+"""Seconds of the processor, of all processes together: what else the machine does is not counted."""
+WHOLE_S = 120.0
+"""What a test waits for comes within this on any machine; a quiet one needs a twentieth."""
 BIJLIGHAR = [sys.executable, "-c", "from bijlighar.controlroom.cli import main; main()"]
 
 
@@ -35,7 +36,6 @@ class _Demo:
     def __init__(self, data: Path, log: Path, *arguments: str) -> None:
         self.data, self.log = data, log
         self.port = free_port()
-        self.began_s = time.monotonic()
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [
@@ -46,7 +46,7 @@ class _Demo:
                 stderr=subprocess.STDOUT,
             )
 
-    def until(self, true: Callable[[], Any], within_s: float = 60.0) -> Any:
+    def until(self, true: Callable[[], Any], within_s: float = WHOLE_S) -> Any:
         end_s = time.monotonic() + within_s
         while not (found := true()):
             assert self.process.poll() is None, self.log.read_text()
@@ -77,12 +77,18 @@ class _Demo:
                     found.append(int(folder.name))
         return found
 
-    def end(self) -> float:
-        """Ctrl-C; seconds until it has ended."""
-        began_s = time.monotonic()
+    def processor_s(self) -> float:
+        """Seconds of the processor that the demo and its children have had."""
+        ticks = 0
+        for pid in [self.process.pid, *self.children()]:
+            ticks += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def end(self) -> None:
+        """Ctrl-C; nobody is left."""
         self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(60) == 0, self.log.read_text()
-        return time.monotonic() - began_s
+        assert self.process.wait(WHOLE_S) == 0, self.log.read_text()
+        assert self.children() == []
 
 
 @contextmanager
@@ -102,19 +108,16 @@ def test_a_demo_starts_reads_ends_and_finds_its_data_again(tmp_path: Path) -> No
         demo.until(demo.page)
         demo.until(lambda: demo.readings() > 500)
         assert len(demo.children()) == 4
-        stopped_at_s = _kill_the_head_end(demo)
-        assert stopped_at_s < 30
+        _kill_the_head_end(demo)
         kept, town_s = demo.readings(), TownTime(data).stored_s()
-        assert demo.end() < END_WITHIN_S
-        assert demo.children() == []
+        demo.end()
         told = demo.log.read_text()
         assert f"http://localhost:{demo.port}" in told
         for name, (password, *_) in DEMO_PEOPLE.items():
             assert re.search(rf"{name}.*{password}", told)
     with _started(data, tmp_path / "second.log", "--scene", LAST_GASP, "--headends", "2") as demo:
         demo.until(demo.page)
-        crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-        assert time.monotonic() - demo.began_s < LATER_START_WITHIN_S * crowd
+        assert demo.processor_s() < LATER_START_PROCESSOR_S
         health = ask_health("127.0.0.1", demo.port)
         assert health is not None
         assert health.readings >= kept
@@ -130,8 +133,7 @@ def test_a_demo_starts_reads_ends_and_finds_its_data_again(tmp_path: Path) -> No
             assert any(row["power_w"] is not None for row in rows)
             demo.until(lambda: _pushed(client, rows) >= {85, 86})
             demo.until(lambda: _shared(client) == (["headend-1", "headend-2"], 12))
-        assert demo.end() < END_WITHIN_S
-        assert demo.children() == []
+        demo.end()
 
 
 def _shared(client: httpx.Client) -> tuple[list[str], int]:
@@ -146,10 +148,9 @@ def _pushed(client: httpx.Client, meters: list[dict[str, Any]]) -> set[int]:
     return {row["code"] for page in pages for row in page["rows"] if row["log"] == "status-word"}
 
 
-def _kill_the_head_end(demo: _Demo) -> float:
-    """Kill it hard; seconds until another one stands in its place and speaks."""
+def _kill_the_head_end(demo: _Demo) -> None:
+    """Kill it hard, and wait until another one stands in its place."""
     [pid] = [pid for pid in demo.children() if b"headend" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    began_s = time.monotonic()
     os.kill(pid, signal.SIGKILL)
 
     def another() -> bool:
@@ -158,11 +159,10 @@ def _kill_the_head_end(demo: _Demo) -> float:
         )
 
     demo.until(another)
-    return time.monotonic() - began_s
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*BIJLIGHAR, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([*BIJLIGHAR, *arguments], capture_output=True, text=True, timeout=WHOLE_S, check=False)
 
 
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:

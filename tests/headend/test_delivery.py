@@ -65,9 +65,9 @@ def bench():
 
 
 def test_what_comes_together_is_landed_together(bench):
-    one = bench(most_wait_s=0.1)
+    one = bench(most_wait_s=60.0)
     for meter in (1, 2, 3):
-        one.put(meter)
+        one.put(meter, urgent=meter == 3)
     one.until(lambda: one.landed)
     assert one.store.land_calls == 1
     assert len(one.store.landed[0]) == 9

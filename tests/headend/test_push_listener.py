@@ -127,12 +127,13 @@ def test_one_who_only_forges_is_closed_and_one_bad_meter_among_good_ones_is_not(
 
 
 def test_who_is_silent_or_never_ends_a_frame_is_let_go_and_who_pushes_stays():
-    limits = PushLimits(unproven_s=0.3, frame_s=0.3, idle_s=60.0)
+    limits = PushLimits(unproven_s=0.5, frame_s=0.5, idle_s=60.0)
 
     async def scenario(head):
         good = await head.send(sealed(1, 1, snapshot()))
-        await head.connect()
         half = await head.send(sealed(2, 1, snapshot()))
+        await head.until(lambda: len(head.store.rows()) == 2)
+        await head.connect()
         half.write(framed(sealed(2, 2, snapshot()))[:20])
         await head.until(lambda: head.closed("idle") == 1 and head.closed("frame-unfinished") == 1)
         good.write(framed(sealed(1, 2, block())))

@@ -15,7 +15,7 @@ import pytest
 from bijlighar.controlroom.ports import free_port
 from scripts.wheel import PAGES, WheelWithoutPages, build_wheel, check
 
-START_S, END_S = 90.0, 20.0
+START_S, END_S = 120.0, 60.0
 """A first start makes a town and its records; both are many times what a machine with two cores needs."""
 
 

@@ -169,7 +169,7 @@ async def serving(test, scene=(), radio=None, **limits):
     await ready.wait()
     served = Served(exchange, sock.getsockname()[1], clock)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await test(served)
     finally:
         await served.hang_up()

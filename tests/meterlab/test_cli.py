@@ -67,7 +67,7 @@ def test_serve_says_when_it_is_ready_and_ends_cleanly(start_serving, tmp_path, n
     assert port == {line.rsplit(" ", 1)[1].strip()}
     assert (tmp_path / "k").read_text() == (tmp_path / "keys.csv").read_text()
     process.send_signal(number)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
     assert "meters stopped" in process.stderr.read()
 
 
@@ -81,7 +81,7 @@ def test_serve_over_hdlc_answers_a_call_with_what_the_client_proposed(start_serv
     _, line = start_serving("--framing", "hdlc")
     call = HdlcLink(Role.CLIENT, HdlcSettings(send_octets=64, receive_octets=256, send_window=2), 16, 1)
     call.send(b"\x60\x00")
-    with socket.create_connection(("127.16.0.1", int(line.split()[-1])), timeout=20) as connection:
+    with socket.create_connection(("127.16.0.1", int(line.split()[-1])), timeout=60) as connection:
         connection.sendall(b"".join(call.outgoing))
         while call.state is not LinkState.CONNECTED:
             call.receive_data(connection.recv(4096))

@@ -17,8 +17,9 @@ FIRST_BACK_OFF_S = 1.0
 LONGEST_BACK_OFF_S = 30.0
 HEALTHY_AFTER_S = 60.0
 """A process that ran this long has earned a quick restart again."""
-END_WITHIN_S = 4.0
-"""After SIGTERM; whoever still runs then is killed."""
+END_WITHIN_S = 6.0
+"""After SIGTERM; whoever still runs then is killed. A head-end takes up to 5 s: visits end, and what they read
+lands."""
 LARGEST_LOG_OCTETS = 20_000_000
 """A log beyond this is set aside; one older log is kept."""
 EXIT_USER_FAULT = 2
@@ -41,14 +42,17 @@ class Child:
     ``arguments``    what follows the Python interpreter
     ``environment``  added to the own environment
     ``log``          file for what the process prints
+    ``ends_last``    the others use it until they have ended
     """
 
     name: str
     arguments: Sequence[str]
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    ends_last: bool = False
     restarts: int = 0
     _process: subprocess.Popen[bytes] | None = None
+    _asked_to_end: bool = False
     _started_s: float = 0.0
     _back_off_s: float = FIRST_BACK_OFF_S
     _start_at_s: float | None = None
@@ -124,17 +128,23 @@ class Child:
         """Kill a process that lives but does not answer; ``watch`` starts it again."""
         self._signal_group(signal.SIGKILL)
 
+    def ask_to_end(self) -> None:
+        """Tell the process to end, and do not wait."""
+        if self._process is not None and not self._asked_to_end:
+            self._asked_to_end = True
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)
+
     def end(self, within_s: float = END_WITHIN_S) -> None:
         """End the process and whatever it started. Returns when none is left."""
         if self._process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGTERM)
+        self.ask_to_end()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(within_s)
         self._signal_group(signal.SIGKILL)
         self._process.wait()
-        self._process = None
+        self._process, self._asked_to_end = None, False
 
     def _signal_group(self, number: signal.Signals) -> None:
         if self._process is not None:

@@ -119,6 +119,7 @@ def _meters(demo: Demo) -> Child:
     pushes = ["--push", demo.settings.push_address] if demo.settings.push_address else []
     return Child(
         name="meterlab",
+        ends_last=True,
         arguments=[
             "-m",
             "meterlab",

@@ -138,8 +138,12 @@ class Supervisor:
 
     def end(self) -> None:
         """End every child. A second signal does not cut this short: it takes seconds and leaves nothing."""
-        for child in reversed(self._children):
-            child.end()
+        last = [child for child in self._children if child.ends_last]
+        for children in ([child for child in self._children if not child.ends_last], last):
+            for child in children:
+                child.ask_to_end()
+            for child in children:
+                child.end()
         self._store_town()
 
     def _asked_to_stop(self, _number: int, _frame: FrameType | None) -> None:
