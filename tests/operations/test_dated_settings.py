@@ -20,6 +20,7 @@ GOOD: dict[str, Any] = {
     "billing.tariff": "up-lmv-1-rural",
     "validation.limits": {"spike_ratio": 2.5},
     "service-levels.limits": {"morning_share": 0.9},
+    "day.voltage": {"nominal_v": 240},
     "keep.block-load": 400,
     "keep.daily": 4_000,
 }
@@ -28,6 +29,7 @@ BAD: dict[str, Any] = {
     "billing.tariff": "gone",
     "validation.limits": {"no_such_limit": 1},
     "service-levels.limits": [1],
+    "day.voltage": {"low_share": 6},
     "keep.block-load": 30,
     "keep.daily": True,
 }

@@ -12,6 +12,7 @@ from sqlalchemy import update
 
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.contacts import Contact, Outcome
+from bijlighar.cim.day_scope import DayScope
 from bijlighar.cim.period import civil_day
 from bijlighar.cim.readings import MISSING, ReadingBatch
 from bijlighar.mdm.measurements import Edit
@@ -19,7 +20,7 @@ from bijlighar.operations.day_report.totals import keep_totals
 from bijlighar.operations.day_round import ESTIMATE_AFTER_S, VALIDATE_AFTER_S, work_round
 from bijlighar.operations.day_seal import seal_day
 from bijlighar.records import Records, tables
-from bijlighar.records.day_totals import DayScope, DayTotal
+from bijlighar.records.day_totals import DayTotal
 from operations.day_town import JUNE, NOW_S, block_load, events, town
 
 PERIOD = civil_day(JUNE)

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bijlighar.mdm.billing import TariffRefused
+from bijlighar.mdm.day_summary_limits import LimitsRow as VoltageLimitsRow
+from bijlighar.mdm.day_summary_limits import UnknownVoltageLimit
+from bijlighar.mdm.day_summary_limits import limits_on as voltage_limits_on
 from bijlighar.mdm.service_levels.limits import LimitsRow as ServiceLimitsRow
 from bijlighar.mdm.service_levels.limits import UnknownServiceLimit
 from bijlighar.mdm.service_levels.limits import limits_on as service_limits_on
@@ -19,6 +22,7 @@ from bijlighar.operations.bill_preview import TARIFF_KEY, UnknownTariff, tariff
 from bijlighar.operations.billing_exchange.rounds import CYCLE_KEY, CYCLES
 from bijlighar.operations.day_evidence import LIMITS_KEY as VALIDATION_KEY
 from bijlighar.operations.day_keep import BACKFILL_DAYS, KEEP_DAYS
+from bijlighar.operations.day_report.totals import LIMITS_KEY as VOLTAGE_KEY
 from bijlighar.operations.service_levels.judged import LIMITS_KEY as SERVICE_KEY
 from bijlighar.records import Records
 from bijlighar.records.settings import Setting
@@ -67,6 +71,15 @@ def _service(value: Any, _tariffs: Path | None) -> None:  # noqa: ANN401
         raise SettingRefused(f"{SERVICE_KEY}: {refused}") from refused
 
 
+def _voltage(value: Any, _tariffs: Path | None) -> None:  # noqa: ANN401
+    if not isinstance(value, dict):
+        raise SettingRefused(f'{VOLTAGE_KEY}: an object of limits, such as {{"low_share": 0.06}}')
+    try:
+        voltage_limits_on(0, [VoltageLimitsRow(valid_from_s=0, changes=value)])
+    except UnknownVoltageLimit as refused:
+        raise SettingRefused(f"{VOLTAGE_KEY}: {refused}") from refused
+
+
 def _days(value: Any, _tariffs: Path | None) -> None:  # noqa: ANN401
     if isinstance(value, bool) or not isinstance(value, int) or value < 2 * BACKFILL_DAYS:
         raise SettingRefused(f"{value!r} is no number of days from {2 * BACKFILL_DAYS} on: readings may come late")
@@ -90,6 +103,9 @@ SETTINGS = {
         ),
         DatedSetting(
             key=SERVICE_KEY, tells="bars of service levels that differ from the defaults", check=_service
+        ),
+        DatedSetting(
+            key=VOLTAGE_KEY, tells="limits of the voltage that differ from 230 V and 6 %", check=_voltage
         ),
         *(
             DatedSetting(

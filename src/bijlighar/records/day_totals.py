@@ -11,14 +11,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 
 from sqlalchemy import BigInteger, Column, Index, RowMapping, Table, Text, and_, delete, func, insert, select
 
+from bijlighar.cim.day_scope import DayScope
 from bijlighar.records.billing_tables import billing_deliveries
 from bijlighar.records.database import Database
 from bijlighar.records.exceptions_tables import validation_exceptions
-from bijlighar.records.tables import metadata
+from bijlighar.records.tables import installations, metadata, usage_points
 
 NUMBERS = (
     *("meters", "consumers", "meters_whole", "slots_expected", "slots_held", "slots_known", "slots_estimated"),
@@ -48,17 +48,6 @@ day_totals = Table(
 )
 
 
-class DayScope(StrEnum):
-    """What totals are told of; each but the make lies within the one before it."""
-
-    UTILITY = "utility"
-    DIVISION = "division"
-    SUBSTATION = "substation"
-    FEEDER = "feeder"
-    TRANSFORMER = "transformer"
-    MAKE = "make"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayTotal:
     """One scope on one day.
@@ -78,6 +67,17 @@ class DayTotal:
     extremes: Mapping[str, int | None]
     events: Mapping[str, int]
     curve: Mapping[str, Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummedTotal:
+    """One place over several days: ``days`` of them have totals; numbers added, extremes of all days."""
+
+    code: str
+    parent: str
+    days: int
+    numbers: Mapping[str, int]
+    extremes: Mapping[str, int | None]
 
 
 class DayTotals:
@@ -130,6 +130,41 @@ class DayTotals:
         with self._database.read() as connection:
             return [_total(row) for row in connection.execute(query).mappings()]
 
+    def sums(
+        self,
+        first: date,
+        last: date,
+        scope: DayScope,
+        *,
+        parents: Sequence[str] | None = None,
+    ) -> list[SummedTotal]:
+        """Totals of each place over the days, both ends included, by code: of all, or of those in ``parents``."""
+        kept = day_totals.c
+        terms = [kept.day >= first.isoformat(), kept.day <= last.isoformat(), kept.scope == scope.value]
+        if parents is not None:
+            terms.append(kept.parent.in_(list(parents)))
+        query = (
+            select(
+                kept.code,
+                func.max(kept.parent).label("parent"),
+                func.count().label("days"),
+                *(func.sum(kept[name]).label(name) for name in NUMBERS),
+                func.min(kept.least_mv).label("least_mv"),
+                func.max(kept.most_mv).label("most_mv"),
+            )
+            .where(*terms)
+            .group_by(kept.code)
+            .order_by(kept.code)
+        )
+        peaks = select(kept.code, kept.peak_w, kept.peak_s).where(*terms, kept.peak_w.is_not(None))
+        greatest: dict[str, tuple[int, int]] = {}
+        with self._database.read() as connection:
+            rows = connection.execute(query).mappings().all()
+            for code, peak_w, peak_s in connection.execute(peaks.order_by(kept.day)):
+                if code not in greatest or peak_w > greatest[code][0]:
+                    greatest[code] = (int(peak_w), int(peak_s))
+        return [_summed(row, greatest.get(row["code"])) for row in rows]
+
     def days(self, first: date, last: date) -> list[date]:
         """Days of a span, both ends included, that have totals."""
         query = select(day_totals.c.day).where(
@@ -147,30 +182,51 @@ class DayTotals:
             found = connection.execute(query).scalar()
         return None if found is None else date.fromisoformat(found)
 
-    def exceptions(self, first: date, last: date) -> dict[int, dict[str, int]]:
-        """Validation exceptions of the days as they stand now: by meter, how many by state."""
-        kept = validation_exceptions.c
+    def exceptions(self, first: date, last: date) -> dict[str, dict[str, int]]:
+        """Validation exceptions of the days as they stand now: how many by state, by the meters' transformers now.
+
+        Those of meters that were taken out of service stand under "".
+        """
+        found, place, point = validation_exceptions.c, installations, usage_points
+        now = and_(place.c.meter_id == found.meter_id, place.c.removed_s.is_(None))
         query = (
-            select(kept.meter_id, kept.state, func.count())
-            .where(kept.day >= first.isoformat(), kept.day <= last.isoformat())
-            .group_by(kept.meter_id, kept.state)
+            select(point.c.transformer, found.state, func.count())
+            .select_from(validation_exceptions)
+            .join(place, now, isouter=True)
+            .join(point, point.c.code == place.c.usage_point, isouter=True)
+            .where(found.day >= first.isoformat(), found.day <= last.isoformat())
+            .group_by(point.c.transformer, found.state)
         )
-        found: dict[int, dict[str, int]] = {}
+        counts: dict[str, dict[str, int]] = {}
         with self._database.read() as connection:
-            for meter_id, state, count in connection.execute(query):
-                found.setdefault(int(meter_id), {})[state] = int(count)
-        return found
+            for transformer, state, count in connection.execute(query):
+                counts.setdefault(transformer or "", {})[state] = int(count)
+        return counts
 
     def statements(self, first: date, last: date) -> dict[str, int]:
-        """Billing statements of periods that end on one of the days, by state."""
+        """Billing statements of days or months that end on one of the days, by state."""
         kept = billing_deliveries.c
+        month = first.replace(day=1)
         query = (
             select(kept.state, func.count())
+            .where(kept.first_day >= month.isoformat(), kept.first_day <= last.isoformat())
             .where(kept.last_day >= first.isoformat(), kept.last_day <= last.isoformat())
             .group_by(kept.state)
         )
         with self._database.read() as connection:
             return {state: int(count) for state, count in connection.execute(query)}
+
+
+def _summed(row: RowMapping, peak: tuple[int, int] | None) -> SummedTotal:
+    extremes = {name: None if row[name] is None else int(row[name]) for name in ("least_mv", "most_mv")}
+    peak_w, peak_s = peak or (None, None)
+    return SummedTotal(
+        code=row["code"],
+        parent=row["parent"],
+        days=int(row["days"]),
+        numbers={name: int(row[name]) for name in NUMBERS},
+        extremes={**extremes, "peak_w": peak_w, "peak_s": peak_s},
+    )
 
 
 def _total(row: RowMapping) -> DayTotal:

@@ -46,7 +46,6 @@ from bijlighar.records.push_windows import PushRecords
 from bijlighar.records.readings import Readings
 from bijlighar.records.recovery import Recovered, Recovery
 from bijlighar.records.registry import Registry
-from bijlighar.records.registry_columns import RegistryColumns
 from bijlighar.records.schema import migrate
 from bijlighar.records.segment import Segment
 from bijlighar.records.segment_reader import SegmentReader
@@ -100,7 +99,6 @@ class Records:
         self._data_dir = data_dir.absolute()
         self.manifest = manifest
         self.registry = Registry(self._database, now)
-        self.registry_columns = RegistryColumns(self._database)
         self.landing = Landing(manifest, segment_files, self._owner, now=now, zone=zone)
         self.readings = Readings(manifest, reader, examine=self._recovery.examine, now=now, zone=zone)
         self.pieces = Pieces(manifest, reader, self._recovery.examine)

@@ -24,6 +24,7 @@ from bijlighar.cim.network import (
 from bijlighar.records import tables
 from bijlighar.records.counters import UnknownMeter
 from bijlighar.records.database import Database, current_number, next_number
+from bijlighar.records.registry_columns import InstallationColumns, installation_columns
 from bijlighar.records.registry_export import export_sheets
 from bijlighar.records.registry_import import Holds, ImportReport, Seal, import_sheets
 from bijlighar.records.registry_place import MeterPlace, place_of
@@ -115,6 +116,11 @@ class Registry:
             rows = connection.execute(query).mappings().all()
         names = Installation.__dataclass_fields__
         return [Installation(**{name: row[name] for name in names}) for row in rows]
+
+    def installation_columns(self) -> InstallationColumns:
+        """All installations, those that ended too, by start and in columns. Raises Unavailable."""
+        with self._database.read() as connection:
+            return installation_columns(connection)
 
     def in_service_since(self) -> dict[int, int]:
         """When each meter in service was put where it is, epoch seconds UTC by meter."""

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from bijlighar.records import tables
-from bijlighar.records.database import Database
 
 _RATIOS = ("ct_primary", "ct_secondary", "pt_primary", "pt_secondary")
 
@@ -36,42 +35,35 @@ class InstallationColumns:
         return len(self.meter_id)
 
 
-class RegistryColumns:
-    """Reads the registry in columns. Usable from many threads."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def installations(self) -> InstallationColumns:
-        """All of them, those of meters in service and those that ended. Raises Unavailable."""
-        place, meter, point = tables.installations, tables.meters, tables.usage_points
-        query = (
-            select(
-                place.c.meter_id,
-                place.c.usage_point,
-                point.c.kind,
-                meter.c.maker,
-                meter.c.model,
-                place.c.installed_s,
-                place.c.removed_s,
-                *(place.c[name] for name in _RATIOS),
-            )
-            .join_from(place, meter, meter.c.meter_id == place.c.meter_id)
-            .join(point, point.c.code == place.c.usage_point)
-            .order_by(place.c.installed_s, place.c.number)
+def installation_columns(connection: Connection) -> InstallationColumns:
+    """All of them, those of meters in service and those that ended."""
+    place, meter, point = tables.installations, tables.meters, tables.usage_points
+    query = (
+        select(
+            place.c.meter_id,
+            place.c.usage_point,
+            point.c.kind,
+            meter.c.maker,
+            meter.c.model,
+            place.c.installed_s,
+            place.c.removed_s,
+            *(place.c[name] for name in _RATIOS),
         )
-        with self._database.read() as connection:
-            rows = connection.execute(query).all()
-        columns = list(zip(*rows, strict=True)) or [()] * 11
-        texts = [np.array(column, dtype=object) for column in columns[1:5]]
-        removed_s = [-1 if each is None else each for each in columns[6]]
-        return InstallationColumns(
-            meter_id=np.array(columns[0], dtype=np.int32),
-            usage_point=texts[0],
-            kind=texts[1],
-            maker=texts[2],
-            model=texts[3],
-            installed_s=np.array(columns[5], dtype=np.int64),
-            removed_s=np.array(removed_s, dtype=np.int64),
-            ratios=np.array([[each or 0 for each in column] for column in columns[7:]], dtype=np.int64).T,
-        )
+        .join_from(place, meter, meter.c.meter_id == place.c.meter_id)
+        .join(point, point.c.code == place.c.usage_point)
+        .order_by(place.c.installed_s, place.c.number)
+    )
+    rows = connection.execute(query).all()
+    columns = list(zip(*rows, strict=True)) or [()] * 11
+    texts = [np.array(column, dtype=object) for column in columns[1:5]]
+    removed_s = [-1 if each is None else each for each in columns[6]]
+    return InstallationColumns(
+        meter_id=np.array(columns[0], dtype=np.int32),
+        usage_point=texts[0],
+        kind=texts[1],
+        maker=texts[2],
+        model=texts[3],
+        installed_s=np.array(columns[5], dtype=np.int64),
+        removed_s=np.array(removed_s, dtype=np.int64),
+        ratios=np.array([[each or 0 for each in column] for column in columns[7:]], dtype=np.int64).T,
+    )

@@ -53,7 +53,7 @@ class DayNetwork:
 
 def read_network(records: Records, day: Period) -> DayNetwork:
     """The registry as it was on a day. Raises Unavailable."""
-    installed = records.registry_columns.installations()
+    installed = records.registry.installation_columns()
     start_s, end_s = _bounds(installed)
     mine = np.flatnonzero((start_s < day.end_s) & (end_s > day.start_s))  # by start: the last of the day wins
     meter = installed.meter_id[mine]

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from bijlighar.cim.day_scope import DayScope
 from bijlighar.cim.period import KOLKATA, Period, civil_day
 from bijlighar.cim.readings import MISSING
 from bijlighar.mdm import DayBlocks, Sealed
@@ -30,7 +31,7 @@ from bijlighar.operations.day_report.network import CONSUMER, FEEDER, TRANSFORME
 from bijlighar.records import Records
 from bijlighar.records.blocks_file import sealed_of
 from bijlighar.records.blocks_manifest import BlockFile
-from bijlighar.records.day_totals import DayScope, DayTotal
+from bijlighar.records.day_totals import DayTotal
 
 LIMITS_KEY = "day.voltage"
 """Setting whose dated values name the limits of voltage that differ from the defaults."""
