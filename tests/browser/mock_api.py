@@ -27,18 +27,37 @@ if __name__ == "__main__":
 from bijlighar.controlroom.built_pages import load_pages
 from bijlighar.controlroom.protection import SECURITY_HEADERS
 from browser.mock_levels import YESTERDAY, service_levels
+from browser.mock_own import own_answer
 from browser.mock_town import CITY_METERS, LIVE, NOW, TRIAL_METERS, Town, iso
 from browser.mock_trial import scorecard
+from browser.mock_validation import (
+    QUEUE,
+    MeterData,
+    Queue,
+    link,
+    point,
+    preview,
+    reconciliation,
+    refused_rows,
+)
+from browser.mock_validation import sheet as data_sheet
 
 PEOPLE = {
     "operator": ("Meera Srivastava", "मीरा श्रीवास्तव", ["operator"]),
     "viewer": ("Anil Verma", "अनिल वर्मा", ["viewer"]),
+    "household": ("Asha Chaurasia", "आशा चौरसिया", ["consumer"]),
+    "supervisor": ("Kavita Nigam", "कविता निगम", ["supervisor"]),
 }
 PASSWORD = "bijli-1234"
 TOKEN = "made-up-token"
 PERMISSIONS = {
-    "operator": ["read-meters", "read-trial", "ask-reads", "check-trial"],
+    "operator": ["read-meters", "read-trial", "ask-reads", "check-trial", "work-exceptions"],
     "viewer": ["read-meters", "read-trial"],
+    "household": ["read-own"],
+    "supervisor": [
+        *("read-meters", "read-trial", "ask-reads", "check-trial", "work-exceptions", "edit-readings"),
+        *("read-billing", "decide-link", "read-audit"),
+    ],
 }
 JOB_STEPS = (("waiting", 0.0), ("running", 0.4), ("running", 0.8), ("done", 1.0))
 SIZES = {"trial": TRIAL_METERS, "city": CITY_METERS, "empty": 0}
@@ -77,6 +96,10 @@ class MockControlRoom:
         self.town = self.towns[town]
         self.trial = "fail"
         self.levels = "troubled"
+        self.own = "ordinary"
+        self.queue = Queue(QUEUE if town == "city" else 60, self.town.count)
+        self.data = MeterData()
+        self.billing = "open"
         self.failing: dict[str, int] = {}  # path's beginning -> status
         self.slow_s = 0.0
         self.session: str | None = None
@@ -149,7 +172,7 @@ class MockControlRoom:
             return self._session(method, path, body)
         if self.session is None:
             raise refused(401, "not-signed-in", "Sign in first.")
-        return self._signed_in(method, path, query)
+        return self._signed_in(method, path, query, body)
 
     def _session(self, method: str, path: str, body: Any) -> Any:
         if method == "POST":
@@ -176,10 +199,18 @@ class MockControlRoom:
             "csrf_token": TOKEN,
         }
 
-    def _signed_in(self, method: str, path: str, query: dict[str, str]) -> Any:
-        meter = re.fullmatch(r"/api/meters/(\d+)(?:/(\w+))?", path)
+    def _signed_in(self, method: str, path: str, query: dict[str, str], body: Any) -> Any:
+        if path == "/api/my" or path.startswith("/api/my/"):
+            return own_answer(path.removeprefix("/api/my").removeprefix("/"), query, self.own)
+        if self.session == "household":
+            raise refused(403, "not-allowed", "Your role does not allow this.")
+        meter = re.fullmatch(r"/api/meters/(\d+)(?:/([\w.]+))?", path)
         if meter:
-            return self._meter(int(meter[1]), meter[2], query)
+            return self._meter(int(meter[1]), meter[2], query, body)
+        if path.startswith("/api/exceptions"):
+            return self._exceptions(method, query, body)
+        if path.startswith("/api/billing"):
+            return self._billing(method, path, query, body)
         if path.startswith("/api/jobs/"):
             return self._job(path.removeprefix("/api/jobs/"))
         if path == "/api/trial/checks" and method == "POST":
@@ -207,7 +238,42 @@ class MockControlRoom:
             raise refused(404, "no-trial", "No field trial is running.")
         return scorecard(self.towns.setdefault("trial", Town(TRIAL_METERS)), self.trial)
 
-    def _meter(self, meter_id: int, part: str | None, query: dict[str, str]) -> Any:
+    def _exceptions(self, method: str, query: dict[str, str], body: Any) -> Any:
+        if method == "GET":
+            return self.queue.page(query, self.town)
+        self._needs("work-exceptions")
+        resolved = self.queue.resolve(body, self.town)
+        if resolved < 0:
+            raise refused(409, "count-changed", "Others are chosen now.")
+        return {"resolved": resolved}
+
+    def _billing(self, method: str, path: str, query: dict[str, str], body: Any) -> Any:
+        self._needs("read-billing")
+        parts = path.removeprefix("/api/billing").strip("/").split("/")
+        if parts == [""]:
+            return link(self.billing)
+        if parts[0] == "refused-rows":
+            return refused_rows(query)
+        if parts[0] == "decisions" and method == "POST":
+            self._needs("decide-link")
+            verdict = "pass" if self.billing == "passing" else "fail"
+            return {
+                "verdict": verdict,
+                "decided_by": self.session,
+                "decided_at": iso(NOW),
+                "reason": body["reason"],
+            }
+        if parts[0] == "reconciliations" and parts[1] <= "2026-06-11":
+            return reconciliation(parts[1], self.billing, query)
+        if parts[0] == "usage-points" and parts[1].startswith("UP"):
+            return preview() if parts[-1] == "preview" else point(parts[1])
+        raise refused(404, "not-found", "There is no such thing.")
+
+    def _needs(self, permission: str) -> None:
+        if permission not in PERMISSIONS[self.session or "viewer"]:
+            raise refused(403, "not-allowed")
+
+    def _meter(self, meter_id: int, part: str | None, query: dict[str, str], body: Any) -> Any:
         if not 1 <= meter_id <= self.town.count:
             raise refused(404, "not-found", "There is no such meter.")
         offset, limit = int(query.get("offset", 0)), int(query.get("limit", 50))
@@ -221,9 +287,20 @@ class MockControlRoom:
             return self.town.events(offset, limit)
         if part == "contacts":
             return self.town.contacts(offset, limit)
+        if part in ("data", "data.csv", "edits"):
+            return self._data(meter_id, part, query, body)
         if self.session == "viewer":
             raise refused(403, "not-allowed")
         return self._new_job()
+
+    def _data(self, meter_id: int, part: str, query: dict[str, str], body: Any) -> Any:
+        if part != "edits":
+            return self.data.day(meter_id, query) if part == "data" else data_sheet()
+        self._needs("edit-readings")
+        edited = self.data.edit(meter_id, body, self.session or "")
+        if edited is None:
+            raise refused(409, "value-changed", "Another value stands there now.")
+        return edited
 
     def _new_job(self) -> dict[str, str]:
         job_id = f"job-{len(self.jobs) + 1}"

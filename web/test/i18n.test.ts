@@ -72,6 +72,46 @@ describe('the dictionaries', () => {
   });
 });
 
+describe('the words that come with a screen', async () => {
+  const files = sources('words.ts').map(({ name }) => name);
+  /** Figures with their unit are the same in every language. */
+  const same = /^(unit\.|sum\.|quantityK)/;
+
+  it('are found', () => expect(files.length).toBeGreaterThan(2));
+
+  for (const file of files) {
+    const { en: english, hi: hindi } = (await import(join(SOURCE, file))) as Record<
+      'en' | 'hi',
+      Record<string, string>
+    >;
+    it(`fill in the same names in both languages: ${file}`, () => {
+      expect(Object.keys(hindi).sort()).toEqual(Object.keys(english).sort());
+      for (const [key, text] of Object.entries(english)) expect(names(hindi[key] ?? ''), key).toEqual(names(text));
+    });
+    it(`are each in their own language: ${file}`, () => {
+      for (const [key, text] of Object.entries(english)) {
+        expect(text.trim(), key).not.toBe('');
+        if (same.test(key)) continue;
+        expect(hindi[key], key).toMatch(/[\u0900-\u097f]/);
+        expect(text, key).not.toMatch(/[\u0900-\u097f]/);
+      }
+    });
+    it(`hold no key that nothing uses: ${file}`, () => {
+      const folder = file.replace(/words\.ts$/, '');
+      const all = [...sources('.svelte'), ...sources('.ts')]
+        .filter(({ name }) => name !== file && (name.startsWith(folder) || folder.startsWith('screens/meter')))
+        .map(({ text }) => text)
+        .join('\n');
+      const unused = Object.keys(english).filter((key) => {
+        const [group = ''] = key.split('.');
+        const base = key.replace(/\.(one|other)$/, '');
+        return !all.includes(`'${base}'`) && !(key.includes('.') && new RegExp(`['\`]${group}['.]`).test(all));
+      });
+      expect(unused).toEqual([]);
+    });
+  }
+});
+
 describe('a message', () => {
   it('is filled in', () => {
     expect(message('en', 'common.showing', { shown: 3, total: 11 })).toBe('3 of 11');

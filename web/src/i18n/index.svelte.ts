@@ -23,6 +23,11 @@ function firstLanguage(): Language {
 class Locale {
   language = $state<Language>(firstLanguage());
 
+  /** Whether somebody chose on this device. */
+  get chosen(): boolean {
+    return localStorage.getItem(STORED) !== null;
+  }
+
   /** Changes the language of the page and remembers it on this device. */
   choose(language: Language): void {
     this.language = language;

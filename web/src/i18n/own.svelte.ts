@@ -1,6 +1,6 @@
 /** Messages of one screen, which come with it: the first visit does not carry the words of every screen. */
 import { locale } from './index.svelte';
-import { type Language, pluralForm, filled } from './messages';
+import { filled, type Language, pluralForm } from './messages';
 
 type Words = Readonly<Record<string, string>>;
 /** The names in braces of a message, from its English text. */
@@ -16,6 +16,8 @@ export interface OwnWords<E extends Words> {
   tn<K extends Counted<E>>(key: K, count: number, filling: Readonly<Record<string, string | number>>): string;
   /** The word for a code of the server; `otherwise`, or the code itself, where the screen does not know it. */
   word(group: string, code: string | null | undefined, otherwise?: string): string;
+  /** The same with its braces filled. */
+  filled(group: string, code: string, filling: Readonly<Record<string, string | number>>): string;
 }
 
 export function ownWords<const E extends Words>(en: E, hi: { readonly [K in keyof E]: string }): OwnWords<E> {
@@ -29,5 +31,7 @@ export function ownWords<const E extends Words>(en: E, hi: { readonly [K in keyo
       const key = `${group}.${code ?? ''}`;
       return Object.hasOwn(en, key) ? text(key) : (otherwise ?? code ?? '');
     },
+    filled: (group, code, filling) =>
+      Object.hasOwn(en, `${group}.${code}`) ? text(`${group}.${code}`, filling) : code,
   };
 }

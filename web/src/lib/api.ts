@@ -301,6 +301,34 @@ export interface ServiceLevels {
   causes: { cause: string; faults: number }[];
 }
 
+/** A finding of validation. `measured` null: a ratio to zero. Slots of `period_s`, the end excluded. */
+export interface ExceptionRow {
+  exception_id: number;
+  day: string;
+  meter_id: number;
+  serial: string;
+  usage_point: string;
+  name: string;
+  rule: string;
+  rule_version: number;
+  severity: string;
+  period_s: number;
+  first_slot: number;
+  end_slot: number;
+  measured: number | null;
+  held_against: number | null;
+  found_at: string | null;
+  state: string;
+  resolution: string | null;
+  reason: string | null;
+  resolved_by: string | null;
+  resolved_at: string | null;
+}
+
+export interface ExceptionPage extends Rows<ExceptionRow> {
+  by_rule: Record<string, number>;
+}
+
 /** What went wrong with a call: a code of the server, or `offline` and `bad-answer` of this side. */
 export class ApiError extends Error {
   readonly status: number;

@@ -23,6 +23,8 @@ class Keys {
     if (second && event.key === 'm') router.go('/meters');
     else if (second && event.key === 't') router.go('/trial');
     else if (second && event.key === 's') router.go('/service-levels');
+    else if (second && event.key === 'e') router.go('/exceptions');
+    else if (second && event.key === 'b') router.go('/billing');
     else if (event.key === 'g') this.#pending = performance.now() + SECOND_KEY_MS;
     else if (event.key === '?') this.helpOpen = true;
     else if (event.key === '/') this.#search(event);

@@ -1,6 +1,6 @@
 /** Who is signed in, and what that person may do. */
 import { locale } from '../i18n/index.svelte';
-import type { Language } from '../i18n/messages';
+import { LANGUAGES, type Language } from '../i18n/messages';
 import { ApiError, call, get, keepCsrfToken, onSignedOut, post, type Session } from './api';
 import { router } from './router.svelte';
 
@@ -31,7 +31,11 @@ class CurrentSession {
   /** Raises ApiError when name or password is wrong. */
   async signIn(name: string, password: string): Promise<void> {
     this.#enter(await post<Session>('/api/session', { name, password }));
-    if (locale.language !== this.person?.language) void this.keepLanguage(locale.language);
+    if (locale.language === this.person?.language) return;
+    // A consumer's own language comes first, until another one is chosen on this device.
+    const own = LANGUAGES.find((language) => language === this.person?.language);
+    if (this.may('read-own') && !locale.chosen && own !== undefined) locale.choose(own);
+    else void this.keepLanguage(locale.language);
   }
 
   async signOut(): Promise<void> {
@@ -65,7 +69,18 @@ class CurrentSession {
   }
 
   /** Whether the server would allow it; the pages do not offer what it refuses. */
-  may(permission: 'read-meters' | 'read-trial' | 'ask-reads' | 'check-trial'): boolean {
+  may(
+    permission:
+      | 'read-meters'
+      | 'read-trial'
+      | 'ask-reads'
+      | 'check-trial'
+      | 'work-exceptions'
+      | 'edit-readings'
+      | 'read-billing'
+      | 'read-own'
+      | 'decide-link',
+  ): boolean {
     return this.person?.permissions.includes(permission) ?? false;
   }
 

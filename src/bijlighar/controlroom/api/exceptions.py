@@ -47,6 +47,7 @@ class ExceptionRow(msgspec.Struct, frozen=True, kw_only=True):
     usage_point: str
     name: str
     rule: str
+    rule_version: int
     severity: str
     period_s: int
     first_slot: int
@@ -183,6 +184,7 @@ def _row(request: AnyRequest, each: ValidationException) -> ExceptionRow:
         usage_point="" if place is None else place.text("usage_point"),
         name="" if place is None else place.text("name"),
         rule=_RULE_IDS.get(each.rule, str(each.rule)),
+        rule_version=each.rule_version,
         severity=_SEVERITIES[each.severity],
         period_s=each.period_s,
         first_slot=each.first_slot,
