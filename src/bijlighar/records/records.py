@@ -87,9 +87,7 @@ class Records:
         try:
             migrate(self._database, data_dir)
             refuse_moved(self._database)
-            with self._database.write() as connection:
-                epoch = next_number(connection, "landing epoch")
-            self._owner = Owner(owners, epoch)
+            self._owner = Owner(owners, _next_epoch(self._database))
         except BaseException:
             self._database.close()
             raise
@@ -198,3 +196,9 @@ class Records:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _next_epoch(database: Database) -> int:
+    """No two processes that open the records have the same."""
+    with database.write() as connection:
+        return next_number(connection, "landing epoch")
