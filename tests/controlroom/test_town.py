@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bijlighar.controlroom.demo import Demo, _meters, demo_settings
 from bijlighar.controlroom.server import open_records
 from bijlighar.controlroom.settings import Settings
 from bijlighar.controlroom.town import (
@@ -67,6 +68,24 @@ def test_a_town_is_furnished_once(tmp_path: Path) -> None:
         assert {person.name for person in records.people.all()} == set(DEMO_PEOPLE)
         [trial] = records.trials.all()
         assert len(trial.meters) == 11
+
+
+def test_the_trial_of_a_larger_town_is_one_house(tmp_path: Path) -> None:
+    settings = Settings(data_dir=str(tmp_path / "town"))
+    write_sheets(tmp_path / "sheets", town="mohalla", seed=1, port=4059, meters=40)
+    with open_records(settings, SystemClock()) as records:
+        furnish(records, tmp_path / "sheets", keyring_of(settings.master_key_path), now_s=WALL)
+        assert len(records.registry.meters()) > 40
+        [trial] = records.trials.all()
+        assert len(trial.meters) == 11
+
+
+def test_physics_and_the_number_of_meters_reach_the_virtual_meters(tmp_path: Path) -> None:
+    settings = demo_settings(tmp_path, 8460, "mohalla")
+    asked = _meters(Demo(settings=settings, town="mohalla", meters=40, physics=True)).arguments
+    assert "--physics" in asked
+    assert asked[asked.index("--meters") + 1] == "40"
+    assert "--physics" not in _meters(Demo(settings=settings, town="mohalla")).arguments
 
 
 def test_a_town_that_does_not_exist_is_refused_with_a_sentence(tmp_path: Path) -> None:

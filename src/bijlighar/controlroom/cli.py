@@ -67,7 +67,7 @@ def _records(settings: Settings) -> Iterator[Any]:
 @app.command()
 def demo(
     town: Annotated[
-        str, typer.Option(help="trial: 11 homes of one house. mohalla: about 2,000 meters.")
+        str, typer.Option(help="trial: 11 homes of one house. mohalla: about 2,000 meters. city: 300,000.")
     ] = "trial",
     scene: Annotated[
         list[str] | None,
@@ -99,6 +99,12 @@ def demo(
     headends: Annotated[
         int, typer.Option(min=1, max=64, help="Head-end processes that share the meters; try to kill one.")
     ] = 1,
+    meters: Annotated[
+        int | None, typer.Option(min=1, help="How many homes the town has, instead of its own.")
+    ] = None,
+    physics: Annotated[
+        bool, typer.Option("--physics", help="Voltage and losses by power flow; a first start solves 35 days.")
+    ] = False,
 ) -> None:
     """A virtual town, a head-end that reads it, and the control room. Ctrl-C ends everything."""
     from bijlighar.controlroom import demo as demonstration  # noqa: PLC0415 (help stays quick)
@@ -113,6 +119,8 @@ def demo(
             meter_port=meter_port,
             seed=seed,
             push=push,
+            meters=meters,
+            physics=physics,
         )
         demonstration.run_demo(chosen, Console())
 

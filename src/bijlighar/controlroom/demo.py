@@ -41,6 +41,8 @@ SEED = 2
 class Demo:
     """What to show. ``settings`` name data directory, port and clock file; ``meters`` None: as the town has.
 
+    ``physics``: voltages and losses by power flow.
+
     ``meter_port`` 0: the registered port, or a free one when another program has it. ``push``: whether the meters
     also tell unasked, alerts and last gasps among it, to the head-end's listener on a free port.
     """
@@ -54,6 +56,7 @@ class Demo:
     seed: int = SEED
     meters: int | None = None
     push: bool = True
+    physics: bool = False
 
 
 def demo_settings(data_dir: Path, port: int, town: str, headends: int = 1) -> Settings:
@@ -131,6 +134,7 @@ def _meters(demo: Demo) -> Child:
             demo.settings.clock_file,
             "--radio",
             demo.radio,
+            *(["--physics"] if demo.physics else []),
             *pushes,
             *scenes,
         ],
