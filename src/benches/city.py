@@ -1,9 +1,10 @@
 """``city``: a day of a whole city read by the product, over real sockets, landed durably, and compared.
 
-Meterlab serves the city from a process of its own on one core; a head-end process, the product's own in all its
-parts with SQLite records in a temporary folder, reads it on the other. A visit is TCP connect, the association of
-the meter's make, clock, the blocks of the day in blocks of 1,024 octets, release. ``lost`` counts slots that are
-not durable, stand twice, or differ from what meterlab holds: imported energy of every home, all of a sample.
+Meterlab serves the city from a process of its own; head-end processes, the product's own in all their parts with
+SQLite records in a temporary folder, share the meters by leases and read them. One head-end and the simulator have
+a core each; several head-ends and the simulator share all cores. A visit is TCP connect, the association of the
+meter's make, clock, the blocks of the day in blocks of 1,024 octets, release. ``lost`` counts slots that are not
+durable, stand twice, or differ from what meterlab holds: imported energy of every home, all of a sample.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -32,6 +35,9 @@ from meterlab.city import city
 from meterlab.town import Town
 
 METERS: Final = 10_000
+HEADENDS: Final = 2
+"""One for each core of the machine that a city is to be read with; each would leave half of the other idle."""
+
 SAMPLE: Final = 300
 """Meters of which every column is compared: those above homes first, then homes spread over the city."""
 
@@ -49,16 +55,17 @@ _READY_S: Final = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """What the head-end told at the end, and what both processes cost meanwhile."""
+    """What the head-ends told at the end, together, and what all processes cost meanwhile."""
 
     told: dict[str, Any]
+    headends: int
     load_s: float
     simulator_start_s: float
     simulator_cpu_s: float
     simulator_rss_mb: float
 
 
-def run(meters: int = METERS, sample: int = SAMPLE) -> Report:
+def run(meters: int = METERS, sample: int = SAMPLE, headends: int = HEADENDS) -> Report:
     """Measure. ``meters`` homes; the meters of their transformers and feeders come with them."""
     town = city(SEED, meters)
     rows = int(slots_of(town).sum())
@@ -69,7 +76,7 @@ def run(meters: int = METERS, sample: int = SAMPLE) -> Report:
         say(f"city: {len(town)} meters and {rows} blocks; writing their records")
         enrol(town, folder, port)
         say(f"city: records written in {time.perf_counter() - begun:.0f} s; starting")
-        read = _read(meters, folder, port, rows)
+        read = _read(meters, folder, port, rows, headends)
         say(f"city: read in {read.told['wall_s']:.1f} s, {read.told['outcomes']}; comparing")
         compared = compare(town, folder, _sample(town, sample))
     return _report(town, read, compared)
@@ -82,42 +89,46 @@ def _sample(town: Town, count: int) -> list[int]:
     return sorted({*few.tolist(), *homes.tolist()})
 
 
-def _read(meters: int, folder: Path, port: int, rows: int) -> Read:
+def _read(meters: int, folder: Path, port: int, rows: int, headends: int) -> Read:
     """Read the city until every row has landed, or none comes any more."""
     clock_file = folder / "clock"
     TownClock.create(clock_file, start_s=START_S, speed=1.0)
-    begun = time.perf_counter()
-    simulator = _Simulator(meters, port, clock_file)
-    try:
+    alone = headends == 1
+    with ExitStack() as stack:
+        begun = time.perf_counter()
+        simulator = _Simulator(meters, port, clock_file, core=0 if alone else None)
+        stack.callback(simulator.stop)
         start_s = time.perf_counter() - begun
         begun = time.perf_counter()
-        headend = Worker("city", _on_core(1, ["-m", "benches.city_headend", str(folder), str(clock_file)]), 0)
-        try:
-            headend.line()
-            load_s = time.perf_counter() - begun
-            say(f"city: the head-end knows its meters after {load_s:.1f} s")
-            before_s = simulator.cpu_s()
-            told = _until_landed(lambda: headend.ask(""), rows)
-            return Read(
-                told=told,
-                load_s=load_s,
-                simulator_start_s=start_s,
-                simulator_cpu_s=simulator.cpu_s() - before_s,
-                simulator_rss_mb=simulator.rss_mb(),
-            )
-        finally:
-            headend.stop()
-    finally:
-        simulator.stop()
+        workers = []
+        for number in range(1, headends + 1):
+            arguments = ["-m", "benches.city_headend", str(folder), str(clock_file), str(number)]
+            worker = Worker(f"head-end {number}", _on_core(1 if alone else None, arguments), 0)
+            stack.callback(worker.stop)
+            workers.append(worker)
+        for worker in workers:
+            worker.line()
+        before_s = simulator.cpu_s()
+        load_s = time.perf_counter() - begun
+        say(f"city: the head-ends know their meters after {load_s:.1f} s")
+        told = _until_landed(workers, rows)
+        return Read(
+            told=told,
+            headends=headends,
+            load_s=load_s,
+            simulator_start_s=start_s,
+            simulator_cpu_s=simulator.cpu_s() - before_s,
+            simulator_rss_mb=simulator.rss_mb(),
+        )
 
 
-def _until_landed(ask: Callable[[], str], rows: int) -> dict[str, Any]:
+def _until_landed(workers: Sequence[Worker], rows: int) -> dict[str, Any]:
     told: dict[str, Any] = {"rows": 0}
     since = said = time.perf_counter()
     while told["rows"] < rows and time.perf_counter() - since < QUIET_S:
         time.sleep(POLL_S)
         now, before = time.perf_counter(), told["rows"]
-        told = json.loads(ask())
+        told = _together([json.loads(worker.ask("")) for worker in workers])
         since = now if told["rows"] > before else since
         if now - said > 10:
             said = now
@@ -125,20 +136,35 @@ def _until_landed(ask: Callable[[], str], rows: int) -> dict[str, Any]:
     return told
 
 
-def _on_core(core: int, arguments: list[str]) -> list[str]:
-    """A Python command that runs on one core where there are several."""
-    several = len(os.sched_getaffinity(0)) > 1
-    return [*(["taskset", "-c", str(core)] if several else []), sys.executable, *arguments]
+def _together(told: list[dict[str, Any]]) -> dict[str, Any]:
+    """From the first head-end that began until the last row has landed; all that they cost."""
+    counts = {name: Counter[str]() for name in ("outcomes", "details")}
+    for one in told:
+        for name, count in counts.items():
+            count.update(one[name])
+    began = [one["began_s"] for one in told]
+    return {
+        **{name: sum(one[name] for one in told) for name in ("rows", "octets", "cpu_s", "rss_mb")},
+        "outcomes": dict(counts["outcomes"]),
+        "details": dict(counts["details"].most_common(3)),
+        "wall_s": max(one["landed_s"] for one in told) - min(began),
+    }
+
+
+def _on_core(core: int | None, arguments: list[str]) -> list[str]:
+    """A Python command that runs on one core where there are several; None: on any."""
+    pinned = core is not None and len(os.sched_getaffinity(0)) > 1
+    return [*(["taskset", "-c", str(core)] if pinned else []), sys.executable, *arguments]
 
 
 class _Simulator:
     """``meterlab serve --town city`` as a process of its own."""
 
-    def __init__(self, meters: int, port: int, clock_file: Path) -> None:
+    def __init__(self, meters: int, port: int, clock_file: Path, *, core: int | None) -> None:
         arguments = ["-m", "meterlab", "serve", "--town", "city", "--meters", str(meters), "--seed", str(SEED)]
         arguments += ["--port", str(port), "--clock", str(clock_file)]
         self._process = subprocess.Popen(
-            _on_core(0, arguments), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            _on_core(core, arguments), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -172,6 +198,7 @@ def _report(town: Town, read: Read, compared: Compared) -> Report:
     session_us = read.simulator_cpu_s / count * 1e6
     figures: dict[str, Any] = {
         "meters": count,
+        "headends": read.headends,
         "wall_s": round(told["wall_s"], 2),
         "lost": compared.lost,
         "cpu_us_per_meter": round(told["cpu_s"] / count * 1e6, 1),

@@ -1,7 +1,8 @@
-"""A head-end that reads the city, the product's own: ``python -m benches.city_headend FOLDER CLOCK``.
+"""A head-end that reads the city, the product's own: ``python -m benches.city_headend FOLDER CLOCK NUMBER``.
 
-It asks for the blocks of the last day once, as a city does after midnight: no other task, nothing older. Prints a
-line when reading begins; each line of standard input is answered with one JSON object on what is durable so far.
+Several share the meters by leases, each with a number of its own. It asks for the blocks of the last day once, as
+a city does after midnight: no other task, nothing older. Prints a line when reading begins; each line of standard
+input is answered with one JSON object on what is durable so far.
 """
 
 from __future__ import annotations
@@ -20,23 +21,31 @@ import uvloop
 
 from benches.city_town import RING
 from bijlighar.cim.readings import ReadingBatch
-from bijlighar.headend import coverage
 from bijlighar.headend.clock import TownClock
 from bijlighar.headend.dispatch import DispatchSettings
 from bijlighar.headend.schedule import Cadence, ScheduleSettings, Task
 from bijlighar.headend.service import HeadEnd, HeadEndSettings
-from bijlighar.operations.headend_process import ports_of
+from bijlighar.headend.visitor import VisitSettings
+from bijlighar.operations.headend_process import calm_collector, ports_of
 from bijlighar.records import Records
 
 _DAY_S: Final = 86_400
 _PAGE_OCTETS: Final = 4096
 
-SETTINGS: Final = HeadEndSettings(
-    owner="city",
-    schedule=ScheduleSettings(cadences={Task.BLOCK_LOAD: Cadence(period_s=_DAY_S)}, first_spread_s=0.0),
-    dispatch=DispatchSettings(most_sessions=400, ask_signal=False),
-    tick_s=0.05,
-)
+BACKFILL_DAYS: Final = 1
+"""Whatever is older is held, and nobody asks for it."""
+
+
+def settings(number: int) -> HeadEndSettings:
+    """Of the head-end ``number``, counted from 1."""
+    return HeadEndSettings(
+        owner=f"city-{number}",
+        visits=VisitSettings(own_title=b"BJG" + number.to_bytes(5, "big")),
+        schedule=ScheduleSettings(cadences={Task.BLOCK_LOAD: Cadence(period_s=_DAY_S)}, first_spread_s=0.0),
+        dispatch=DispatchSettings(most_sessions=400, ask_signal=False),
+        tick_s=0.05,
+        backfill_days=BACKFILL_DAYS,
+    )
 
 
 class Progress:
@@ -49,6 +58,7 @@ class Progress:
         self.octets = 0
         self.reading = asyncio.Event()
         self.began = self.landed = (0.0, 0.0)
+        """Seconds of the machine's steady clock, which all processes share, and of this one's CPU."""
 
     def publish(self, topic: str, payload: Any) -> None:  # noqa: ANN401 (each topic has a type of its own)
         """What the head-end tells."""
@@ -71,7 +81,8 @@ class Progress:
                 "outcomes": dict(self.outcomes),
                 "details": dict(self.details.most_common(3)),
                 "octets": self.octets,
-                "wall_s": self.landed[0] - self.began[0],
+                "began_s": self.began[0],
+                "landed_s": self.landed[0],
                 "cpu_s": self.landed[1] - self.began[1],
                 "rss_mb": _rss_mb(),
             }
@@ -83,10 +94,10 @@ def _rss_mb() -> float:
     return pages * _PAGE_OCTETS / 1e6
 
 
-async def serve(records: Records, clock: TownClock) -> None:
+async def serve(records: Records, clock: TownClock, number: int) -> None:
     """Until standard input ends."""
     progress = Progress()
-    headend = HeadEnd(ports_of(records), clock, RING, SETTINGS, progress.publish)
+    headend = HeadEnd(ports_of(records), clock, RING, settings(number), progress.publish)
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
 
@@ -99,6 +110,7 @@ async def serve(records: Records, clock: TownClock) -> None:
 
     work = asyncio.create_task(headend.run())
     await progress.reading.wait()
+    calm_collector()
     print("reading", flush=True)
     loop.add_reader(sys.stdin, asked)
     waiting = asyncio.create_task(ended.wait())
@@ -107,14 +119,13 @@ async def serve(records: Records, clock: TownClock) -> None:
     await work
 
 
-def main(folder: Path, clock_file: Path) -> None:
+def main(folder: Path, clock_file: Path, number: int) -> None:
     """Read the city whose records stand in ``folder``."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    coverage.WINDOW_DAYS = 1  # whatever is older is held, and nobody asks for it
     clock = TownClock.open(clock_file)
     with Records(None, folder, now=clock.now) as records:
-        uvloop.run(serve(records, clock))
+        uvloop.run(serve(records, clock, number))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

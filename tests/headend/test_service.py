@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 
 import pytest
 import uvloop
@@ -17,7 +18,7 @@ from bijlighar.headend.session import TimeLimits
 from bijlighar.headend.visitor import Visitor
 
 from .fakes import KEYS
-from .harness import IMPATIENT, Town, all_well, serial_of
+from .harness import IMPATIENT, SETTINGS, Town, all_well, serial_of
 from .meters import D1, MIDNIGHT_S, NOON_S, buffer_ref, default_cell, events, plate
 
 BLOCK = ProfileKind.BLOCK_LOAD
@@ -74,6 +75,17 @@ def test_gaps_are_filled_back_to_35_days_and_no_slot_is_asked_for_twice():
             town.meters[1].asked.clear()
             await town.pass_time(1900)
             assert asked(town.meters[1], "block-load") == [(NOON_S + 1800, NOON_S + 1800)]
+
+    uvloop.run(main())
+
+
+def test_gaps_are_filled_no_further_back_than_is_set():
+    async def main():
+        async with Town(schedule=ONLY_BLOCKS, since_s=0, settings=replace(SETTINGS, backfill_days=2)) as town:
+            await town.quiet()
+            starts = town.store.starts(BLOCK, 1)
+            assert (len(starts), min(starts)) == (2 * 48, NOON_S - 2 * DAY_S)
+            assert asked(town.meters[1], "block-load") == [(NOON_S - 2 * DAY_S + 1800, NOON_S)]
 
     uvloop.run(main())
 

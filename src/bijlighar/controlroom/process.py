@@ -52,6 +52,7 @@ def run_headend(settings: Settings, number: int) -> None:
                     most_sessions=settings.sessions_at_once, most_sessions_a_group=most, group_kinds=by_kind
                 ),
                 visits=VisitSettings(own_title=own_title),
+                backfill_days=settings.backfill_days,
                 push=None if target is None else PushSettings(host=target[0], port=target[1]),
             ),
         )

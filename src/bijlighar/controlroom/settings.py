@@ -55,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     headend_metrics_port: int = 0
     sessions_at_once: int = 200
     sessions_a_group: str = "50, gateway=1"
+    backfill_days: int = 35
     push_address: str = ""
     models_dir: str = ""
     billing_url: str = ""
@@ -183,6 +184,7 @@ _BOUNDS: dict[str, tuple[int, int]] = {
     "headends": (1, 64),
     "headend_metrics_port": (0, 65_535),
     "sessions_at_once": (1, 10_000),
+    "backfill_days": (1, 35),
     "session_idle_s": (60, 86_400),
     "session_absolute_s": (300, 604_800),
     "sign_in_failures": (1, 100),

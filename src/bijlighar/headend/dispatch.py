@@ -42,6 +42,10 @@ STOCK = 4_096
 LOOKED_AT = 4
 """Times as many are looked at: those who have counters still and wait for their group's turn."""
 
+LINE_VISITS, LINE_TICKS = 1_024, 10
+"""How many visits are planned ahead of those that have room, and for how many ticks they stand in line. Choosing
+among 300,000 who are due costs 10 ms; who becomes more urgent meanwhile waits a second at most."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchSettings:
@@ -94,6 +98,8 @@ class Dispatcher:
         self._in_ledger = in_ledger
         self._permits = settings.permits
         self._turns = Turns()
+        self._line: deque[Visit] = deque()
+        self._line_ticks = 0
         self._stocking: asyncio.Task[None] | None = None
         self._layouts = layouts
         self._delivery = delivery
@@ -115,25 +121,37 @@ class Dispatcher:
         self._alarms.set("queue-full", "readings wait for the store, no new visits begin" if full else None)
         if full or not self._tenure.fresh or not self._room():
             return
-        due = deque(self._roster.due(self._clock.now(), self._room(), self._groups))
-        due_groups = {self._group(visit.meter_id) for visit in due}
+        line = self._in_line()
+        due_groups: set[str] = set()
+        if self._jobs.waiting:
+            due_groups = {self._group(visit.meter_id) for visit in line}
         short = False
         while self._room():
-            opened = self._jobs.take(lambda job: self._may_begin(job, due_groups, due=bool(due)))
+            opened = self._jobs.take(lambda job: self._may_begin(job, due_groups, due=bool(line)))
             if opened is not None:
                 self._begin_job(opened)
-            elif due:
-                short |= not self._begin_visit(due.popleft())
+            elif line:
+                short |= not self._begin_visit(line.popleft())
             else:
                 break
         if short and self._stocking is None:
             self._stocking = asyncio.create_task(self._stock())
             self._stocking.add_done_callback(self._stocked)
 
+    def _in_line(self) -> deque[Visit]:
+        """Visits that are due, most urgent first. Where all find room they are chosen anew at every tick."""
+        self._line_ticks += 1
+        if not self._line or self._line_ticks >= LINE_TICKS:
+            most = self._room() + LINE_VISITS
+            self._line = deque(self._roster.due(self._clock.now(), most, self._groups))
+            self._line_ticks = 0
+        return self._line
+
     def _begin_visit(self, visit: Visit) -> bool:
-        """False when it waits for counters."""
+        """False when it waits for counters. Who stood in line may be busy by now, or another head-end's."""
         meter_id, group = visit.meter_id, self._group(visit.meter_id)
-        if self._roster.is_busy(meter_id) or not self._bears(group) or not self._tenure.may_begin(group):
+        free = self._roster.holds(meter_id) and not self._roster.is_busy(meter_id)
+        if not free or not self._bears(group) or not self._tenure.may_begin(group):
             return True
         if self._counters.in_bulk and not self._has_counters(meter_id):
             return False

@@ -98,16 +98,13 @@ class HeadEnd:
         settings = self._settings
         self._fleet = Fleet(
             FleetPorts(
-                meters=ports.meters,
-                keys=ports.keys,
-                held=ports.held,
-                nameplates=ports.nameplates,
-                past=ports.past,
+                meters=ports.meters, keys=ports.keys, held=ports.held, nameplates=ports.nameplates, past=ports.past
             ),
             keyring=keyring,
             layouts=layouts,
             seen=seen,
             load_model=load_model,
+            backfill_days=settings.backfill_days,
         )
         self._tenure = Tenure(
             ports.leases,

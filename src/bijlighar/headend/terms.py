@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bijlighar.headend.alarms import Alarm
+from bijlighar.headend.coverage import WINDOW_DAYS
 from bijlighar.headend.delivery import DeliverySettings
 from bijlighar.headend.dispatch import DispatchSettings
 from bijlighar.headend.ports import (
@@ -54,6 +55,7 @@ class HeadEndSettings:
 
     ``owner``   this process's name, unique among head-ends
     ``push``    where meters push to; None: nowhere
+    ``backfill_days`` how far back slots are asked for that were not read
     ``tenure``  how long it believes that a communication group is its own
     ``grace_s`` how long visits under way may go on after ``stop``; ``landing_grace_s`` the landing after them
     """
@@ -65,6 +67,7 @@ class HeadEndSettings:
     dispatch: DispatchSettings = field(default_factory=DispatchSettings)
     settling: SettlingSettings = field(default_factory=SettlingSettings)
     push: PushSettings | None = None
+    backfill_days: int = WINDOW_DAYS
     tenure: TenureSettings = field(default_factory=TenureSettings)
     tick_s: float = 0.1
     job_poll_s: float = 0.5

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +20,10 @@ from bijlighar.operations.feed_publisher import FeedPublisher
 from bijlighar.records import Records
 
 _log = structlog.get_logger("headend")
+
+COLLECT_AFTER = 200_000
+"""Objects made and not yet gone before the youngest are searched for cycles. A visit has some 50 until it is
+landed, so a second of a city's visits lies well below."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +51,7 @@ def run(process: HeadEndProcess) -> None:
         Records(process.records_url, process.data_dir, now=clock.now) as records,
         FeedPublisher(process.feed) as feed,
     ):
-        headend = HeadEnd(ports_of(records), clock, process.keyring, process.headend, feed.publish)
+        headend = HeadEnd(ports_of(records), clock, process.keyring, process.headend, _calming(feed.publish))
         server = None
         if process.metrics_port:
             server, _ = prometheus_client.start_http_server(
@@ -74,6 +80,30 @@ def ports_of(records: Records) -> Ports:
         leases=records.leases,
         past=records.past,
     )
+
+
+def calm_collector() -> None:
+    """For a process that has just learnt of its meters: what it knows stays, so it is never searched for cycles.
+
+    The rest is searched rarely: visits leave none, and Python's own thresholds had a tenth of the CPU go there.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
+
+
+def _calming(publish: Callable[[str, object], None]) -> Callable[[str, object], None]:
+    """Calms the collector with the first heartbeat, by which a head-end tells that it knows its meters."""
+    told = False
+
+    def tell(topic: str, payload: object) -> None:
+        nonlocal told
+        if topic == "heartbeat" and not told:
+            told = True
+            calm_collector()
+        publish(topic, payload)
+
+    return tell
 
 
 async def _serve(headend: HeadEnd) -> None:
