@@ -185,11 +185,13 @@ def _tell_results(
     members: list[tuple[ParcelResult, ProfileRead]],
     profile: str,
 ) -> None:
-    readings, rows_by_buffer = translated.readings, np.bincount(translated.buffer_index, minlength=len(members))
+    readings = translated.readings
+    rows_by_buffer = np.bincount(translated.buffer_index, minlength=len(members)).tolist()
+    unmapped = {f"{profile} {column}" for column in translated.unmapped}
     signal = readings.channels.get("signal_dbm")
     for buffer, (result, _) in enumerate(members):
-        result.rows += int(rows_by_buffer[buffer])
-        result.unmapped.update(f"{profile} {column}" for column in translated.unmapped)
+        result.rows += rows_by_buffer[buffer]
+        result.unmapped |= unmapped
         if signal is not None and rows_by_buffer[buffer]:
             told = signal[translated.buffer_index == buffer]
             told = told[told != MISSING]

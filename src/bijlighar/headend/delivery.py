@@ -285,7 +285,17 @@ def _told(result: ParcelResult) -> Contact:
         outcome = Outcome.INCOMPLETE if outcome is Outcome.OK else outcome
     if result.unmapped:
         parts.append(f"{len(result.unmapped)} columns not understood")
-    signal_dbm = contact.signal_dbm if contact.signal_dbm is not None else result.signal_dbm
-    return replace(
-        contact, outcome=outcome, detail=_cut("; ".join(parts)), rows=result.rows, signal_dbm=signal_dbm
+    return Contact(
+        meter_id=contact.meter_id,
+        started_ms=contact.started_ms,
+        purpose=contact.purpose,
+        outcome=outcome,
+        attempt=contact.attempt,
+        latency_ms=contact.latency_ms,
+        clock_offset_ms=contact.clock_offset_ms,
+        signal_dbm=result.signal_dbm if contact.signal_dbm is None else contact.signal_dbm,
+        octets_sent=contact.octets_sent,
+        octets_received=contact.octets_received,
+        rows=result.rows,
+        detail=_cut("; ".join(parts)),
     )

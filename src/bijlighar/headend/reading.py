@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.exchange import Nameplate
 from bijlighar.cim.network import Meter
 from bijlighar.cim.period import Period
 from bijlighar.dlms import axdr
-from bijlighar.dlms.clock import decode_instant, encode_instant
+from bijlighar.dlms.clock import DeviationSign, decode_instant, encode_instant
 from bijlighar.dlms.errors import Malformed
 from bijlighar.dlms.model import MeterModel, Quirk
 from bijlighar.dlms.obis import Obis
@@ -213,12 +214,15 @@ def selections(
     if Quirk.CUT_BY_DAY in model.quirks and kind is ProfileKind.BLOCK_LOAD:
         pieces = _by_day(first_s, last_s, offset_s)
     sign, offset_min = model.deviation_sign, model.default_offset_min
-    return [
-        RangeSelection(
-            start=encode_instant(start_s, sign, offset_min), end=encode_instant(end_s, sign, offset_min)
-        )
-        for start_s, end_s in pieces
-    ]
+    return [_selection(start_s, end_s, sign, offset_min) for start_s, end_s in pieces]
+
+
+@lru_cache(maxsize=1_024)
+def _selection(start_s: int, end_s: int, sign: DeviationSign, offset_min: int) -> RangeSelection:
+    """Most of a city are asked for the same range."""
+    return RangeSelection(
+        start=encode_instant(start_s, sign, offset_min), end=encode_instant(end_s, sign, offset_min)
+    )
 
 
 def _stamps(kind: ProfileKind, asked: Period, layout: KeptLayout) -> tuple[int, int]:
