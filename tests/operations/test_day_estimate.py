@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,9 @@ from bijlighar.operations.day_estimate import (
 )
 from bijlighar.operations.day_seal import seal_day
 from bijlighar.operations.day_validate import validate_day
+from bijlighar.operations.estimation_order import ORDER_KEY
 from bijlighar.records import Records
+from bijlighar.records.settings import Setting
 from operations.day_town import JUNE, block_load, events, registers, town
 
 DAY = civil_day(JUNE)
@@ -142,6 +144,81 @@ def test_an_edit_without_a_place_or_a_reason_is_refused(records: Records) -> Non
         with pytest.raises(ValueError, match=r"reason|starts at|gives no"):
             edit_reading(records, wrong)
     assert records.edits.edits(DAY) == []
+
+
+def put_order(records: Records, *groups: dict[str, object]) -> None:
+    records.settings.put(
+        Setting(key=ORDER_KEY, value=list(groups), valid_from_s=DAY.start_s, changed_by="meera", changed_s=0)
+    )
+
+
+def test_each_group_is_estimated_in_its_own_order_from_its_day_on(records: Records) -> None:
+    days = (JUNE - timedelta(days=7), JUNE - timedelta(days=14), JUNE - timedelta(days=1), JUNE)
+    for day in days:
+        slots = range(48) if day in days[:2] else GAP
+        records.landing.land([block_load([1, 2], day=day, slots=slots, more=(JUNE - day).days * 10)], [])
+        seal_day(records, day)
+    put_order(
+        records,
+        {"division": "D9", "order": ["line"]},
+        {"division": "D1", "category": "D1", "make": "Bijli", "tariff": "up-lmv-1-urban", "order": ["proxy-day"]},
+        {"order": ["line"]},
+    )
+    estimate_day(records, JUNE, now_s=T)
+    assert shown(records, 1).rule[0, 10:12].tolist() == [EstimationRule.PROXY_DAY] * 2
+    assert shown(records, 1).value[0, 10:12].tolist() == [1080, 1081], "as it really was"
+    estimate_day(records, JUNE - timedelta(days=1), now_s=T)
+    before = final_day(records, 1, JUNE - timedelta(days=1), "import_wh", at_s=T)
+    assert before.rule[0, 10] == EstimationRule.LINE, "the day before has the order of its time"
+
+
+def test_a_day_of_the_silent_is_prorated_from_registers_days_apart(records: Records) -> None:
+    put_order(records, {"order": ["scalar-proration"]})
+    week = [civil_day(JUNE + timedelta(days=ago)).start_s for ago in (-2, 3)]
+    records.landing.land([block_load([2]), registers({1: 1_000}, week[0]), registers({1: 25_000}, week[1])], [])
+    seal_day(records, JUNE)
+    estimate_day(records, JUNE, now_s=T)
+    final = shown(records, 1)
+    assert (final.rule == EstimationRule.SCALAR_PRORATION).all()
+    assert final.value.sum() == 24_000 // 5
+
+
+def test_the_one_silent_meter_of_a_transformer_used_what_nobody_else_did(records: Records) -> None:
+    put_order(records, {"order": ["subtractive-adjust"]})
+    slots = list(range(40))
+    supplied = block_load([5], period_s=900, value=2_500)
+    records.landing.land(
+        [block_load([1]), block_load([2], slots=slots), block_load([3], slots=slots), supplied], []
+    )
+    seal_day(records, JUNE)
+    estimate_day(records, JUNE, now_s=T)
+    two, three = shown(records, 2), shown(records, 3)
+    assert two.value[0, 40:].tolist() == [5_000 - 1000 - slot for slot in range(40, 48)]
+    assert (two.rule[0, 40:] == EstimationRule.SUBTRACTIVE_ADJUST).all()
+    assert (two.quality[0, 40:] == Quality.DERIVED).all()
+    assert (three.value[0, 40:] == MISSING).all(), "its transformer has no meter"
+
+
+def test_public_holidays_are_no_like_days_unless_others_are_told(records: Records) -> None:
+    day = date(2026, 8, 29)  # two weeks after Independence Day
+    for ago in (7, 14):
+        records.landing.land([block_load([4], day=day - timedelta(days=ago))], [])
+        seal_day(records, day - timedelta(days=ago))
+    seal_day(records, day)
+    assert estimate_day(records, day, now_s=T + 200 * 86_400).made["import_wh"] == 0
+    assert estimate_day(records, day, now_s=T + 200 * 86_400, holidays=()).made["import_wh"] == 48
+
+
+def test_a_holiday_is_still_the_neighbour_of_the_next_morning(records: Records) -> None:
+    day = date(2026, 8, 16)
+    records.landing.land([block_load([1], day=day - timedelta(days=1))], [])
+    records.landing.land([block_load([1], day=day, slots=range(2, 48))], [])
+    for each in (day - timedelta(days=1), day):
+        seal_day(records, each)
+    estimate_day(records, day, now_s=T + 200 * 86_400)
+    assert (
+        final_day(records, 1, day, "import_wh", at_s=T + 200 * 86_400).rule[0, :2] == EstimationRule.LINE
+    ).all()
 
 
 def test_holidays_are_no_like_days(records: Records) -> None:

@@ -23,6 +23,7 @@ from bijlighar.operations.billing_exchange.rounds import CYCLE_KEY, CYCLES
 from bijlighar.operations.day_evidence import LIMITS_KEY as VALIDATION_KEY
 from bijlighar.operations.day_keep import BACKFILL_DAYS, KEEP_DAYS
 from bijlighar.operations.day_report.totals import LIMITS_KEY as VOLTAGE_KEY
+from bijlighar.operations.estimation_order import ORDER_KEY, OrderRefused, groups_of
 from bijlighar.operations.service_levels.judged import LIMITS_KEY as SERVICE_KEY
 from bijlighar.records import Records
 from bijlighar.records.settings import Setting
@@ -60,6 +61,13 @@ def _validation(value: Any, _tariffs: Path | None) -> None:  # noqa: ANN401
         limits_on(0, [LimitsRow(valid_from_s=0, changes=value)])
     except UnknownLimit as refused:
         raise SettingRefused(f"{VALIDATION_KEY}: {refused}") from refused
+
+
+def _order(value: Any, _tariffs: Path | None) -> None:  # noqa: ANN401
+    try:
+        groups_of(value)
+    except OrderRefused as refused:
+        raise SettingRefused(f"{ORDER_KEY}: {refused}") from refused
 
 
 def _service(value: Any, _tariffs: Path | None) -> None:  # noqa: ANN401
@@ -101,6 +109,7 @@ SETTINGS = {
         DatedSetting(
             key=VALIDATION_KEY, tells="limits of validation that differ from the defaults", check=_validation
         ),
+        DatedSetting(key=ORDER_KEY, tells="rules of estimation and their order, by group of meters", check=_order),
         DatedSetting(
             key=SERVICE_KEY, tells="bars of service levels that differ from the defaults", check=_service
         ),

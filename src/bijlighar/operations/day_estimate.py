@@ -6,44 +6,26 @@ again; what was billed is left alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bijlighar.cim.period import KOLKATA, civil_date, civil_day
-from bijlighar.cim.readings import MISSING
 from bijlighar.mdm import DayBlocks, Sealed
-from bijlighar.mdm.estimation import (
-    DEFAULT_ORDER,
-    RULE_VERSION,
-    Background,
-    Estimates,
-    EstimationRule,
-    estimate,
-)
+from bijlighar.mdm.estimation import RULE_VERSION, Background, Estimates, estimate
 from bijlighar.mdm.measurements import Edit, Final, KeptEstimates, Source, final_state
-from bijlighar.mdm.validation import Evidence
 from bijlighar.mdm.validation.evidence import ENERGY
-from bijlighar.operations.day_evidence import (
-    ENERGY_CHANNELS,
-    RESOLUTION_WH,
-    DayKnowledge,
-    aligned_day,
-    evidence_of,
-    gather,
-    usual_daily_wh,
-)
+from bijlighar.operations.day_background import background_of
+from bijlighar.operations.day_evidence import DayKnowledge, evidence_of, gather
+from bijlighar.operations.day_registers import ENERGY_CHANNELS
+from bijlighar.operations.estimation_order import MeterOrders
 from bijlighar.records import Records
 from bijlighar.records.blocks_file import sealed_of
 from bijlighar.records.blocks_manifest import BlockFile
 from bijlighar.records.pinned_files import DayRecords
-
-LIKE_DAYS = (7, 14, 21)
-LAST_DAYS = (1, 2, 3)
 
 
 class BilledEstimateLocked(Exception):
@@ -84,18 +66,19 @@ def estimate_day(
     day: date,
     *,
     now_s: int,
-    order: Sequence[EstimationRule] = DEFAULT_ORDER,
-    holidays: Collection[date] = (),
+    holidays: Collection[date] | None = None,
     zone: ZoneInfo = KOLKATA,
 ) -> DayEstimated:
-    """Estimate what is missing in every block of a day; ``holidays`` are no like days.
+    """Estimate what is missing in every block of a day, each meter by the rules of its group.
+
+    ``holidays`` are no like days; None: the public holidays of the state.
 
     Raises Superseded when another process estimates the same bucket, and as ``validate_day``.
     """
     known = gather(records, day, zone)
     result = nothing_estimated(day)
     for file in records.blocks.day(day):
-        result.add(estimate_block(records, known, file, now_s=now_s, order=order, holidays=holidays))
+        result.add(estimate_block(records, known, file, now_s=now_s, holidays=holidays))
     return result
 
 
@@ -110,8 +93,7 @@ def estimate_block(
     file: BlockFile,
     *,
     now_s: int,
-    order: Sequence[EstimationRule] = DEFAULT_ORDER,
-    holidays: Collection[date] = (),
+    holidays: Collection[date] | None = None,
 ) -> DayEstimated:
     """Estimate what is missing in one block of the day of ``known``. Raises as ``estimate_day``."""
     result = nothing_estimated(known.day)
@@ -122,8 +104,8 @@ def estimate_block(
     for channel in ENERGY_CHANNELS:
         if channel not in sealed.blocks.channels and channel != ENERGY:
             continue  # the meters do not give it
-        background = _background(records, known, file, evidence, channel, holidays)
-        made = estimate(sealed.blocks.channel(channel), file.period_s, background, order)
+        background = background_of(records, known, file, evidence, channel, holidays)
+        made = _estimated(sealed.blocks, known.orders, channel, background)
         result.left[channel] += len(made.left_row)
         state = final_state(
             sealed,
@@ -139,6 +121,24 @@ def estimate_block(
     if fresh:
         records.estimates.add(known.day, file.bucket, file.period_s, standing, fresh)
     return result
+
+
+def _estimated(blocks: DayBlocks, orders: MeterOrders, channel: str, background: Background) -> Estimates:
+    """Group by group, each in its order."""
+    values = blocks.channel(channel)
+    dealt = orders.dealt(blocks.meter_id)
+    if len(dealt) == 1:
+        return estimate(values, blocks.period_s, background, dealt[0][0])
+    parts = [
+        estimate(values[rows], blocks.period_s, background.only(rows), order).in_rows(rows)
+        for order, rows in dealt
+    ]
+    return Estimates(
+        **{
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in Estimates.__dataclass_fields__
+        }
+    )
 
 
 def final_day(
@@ -216,49 +216,3 @@ def _changed(blocks: DayBlocks, made: Estimates, state: Final, now_s: int) -> Ke
         rule_version=np.full(count, RULE_VERSION, dtype=np.int16),
         made_s=np.full(count, now_s, dtype=np.int64),
     )
-
-
-def _background(
-    records: DayRecords,
-    known: DayKnowledge,
-    file: BlockFile,
-    evidence: Evidence,
-    channel: str,
-    holidays: Collection[date],
-) -> Background:
-    blocks = evidence.blocks
-    values = blocks.channel(channel)
-    rows = np.flatnonzero((values == MISSING).any(axis=1))
-    meters = blocks.meter_id
-    nothing = np.full(values.shape, MISSING, dtype=np.int64)
-
-    def other(days: int) -> NDArray[np.int64]:
-        then = known.day + timedelta(days=days)
-        found = None if then in holidays else aligned_day(records, then, file, meters, channel)
-        return nothing if found is None else found
-
-    resolution = np.full(len(meters), RESOLUTION_WH)
-    if not len(rows):
-        return Background(resolution=resolution, absent=evidence.absent)
-    last = [other(-ago) for ago in LAST_DAYS]
-    usual, _ = usual_daily_wh(known, meters)
-    return Background(
-        resolution=resolution,
-        absent=evidence.absent,
-        dark=evidence.dark,
-        register_moved=evidence.advance(channel),
-        before=last[0][:, -1],
-        after=other(1)[:, 0],
-        like_days=np.stack([other(-ago) for ago in LIKE_DAYS]),
-        last_days=np.stack(last),
-        class_profile=_profile(values) if channel == ENERGY else None,
-        daily_average=usual if channel == ENERGY else None,
-    )
-
-
-def _profile(values: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    """float64[meter, slot]: mean day of the block's whole meters, the same for all; None when there is none."""
-    whole = ~(values == MISSING).any(axis=1)
-    if not whole.any():
-        return None
-    return np.broadcast_to(values[whole].mean(axis=0), values.shape)

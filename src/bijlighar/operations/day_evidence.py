@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bijlighar.cim.channels import ProfileKind
+from bijlighar.cim.network import UsagePointKind
 from bijlighar.cim.period import KOLKATA, Period, civil_day
 from bijlighar.cim.readings import MISSING
 from bijlighar.mdm import Sealed, SlotFlag
+from bijlighar.mdm.estimation import EstimationRule
 from bijlighar.mdm.measurements import Bill, KeptEstimates, cells, covered
 from bijlighar.mdm.outages import (
     CONNECTED,
@@ -28,13 +30,20 @@ from bijlighar.mdm.outages import (
 )
 from bijlighar.mdm.validation import Evidence, Limits, LimitsRow, limits_on
 from bijlighar.operations.day_meters import MeterColumns, meter_columns
+from bijlighar.operations.day_registers import (
+    ENERGY_CHANNELS,
+    NO_REGISTERS,
+    Registers,
+    prorated,
+    registers_at,
+)
 from bijlighar.operations.day_service import spans_of, stays
+from bijlighar.operations.estimation_order import EVERYBODY, MeterOrders, orders_on
 from bijlighar.records import Records
 from bijlighar.records.blocks_file import sealed_of
 from bijlighar.records.blocks_manifest import BlockFile
 from bijlighar.records.pinned_files import DayRecords
 
-ENERGY_CHANNELS = ("import_wh", "import_vah", "export_wh", "export_vah")
 LIMITS_KEY = "validation.limits"
 """Setting whose dated values name the limits that differ from the defaults."""
 
@@ -51,21 +60,12 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Registers:
-    """Midnight registers of one instant: ``meter_id`` ascending, values by channel."""
-
-    meter_id: NDArray[np.int32]
-    channels: dict[str, Integers]
-
-    def of(self, meter_id: NDArray[np.int32], channel: str) -> Integers:
-        """int64[meter] for these meters, or MISSING."""
-        values = self.channels.get(channel)
-        return _aligned(meter_id, self.meter_id, values) if values is not None else np.full(len(meter_id), MISSING)
-
-
-@dataclass(frozen=True, kw_only=True)
 class DayKnowledge:
-    """What is known of a day beside its blocks."""
+    """What is known of a day beside its blocks.
+
+    ``orders``              of the rules of estimation; ``prorated`` only where an order uses it
+    ``transformer_meters``  numbers of the meters of transformers
+    """
 
     day: date
     period: Period
@@ -81,6 +81,9 @@ class DayKnowledge:
     replaced: frozenset[int]
     in_service: Spans
     bills: dict[int, list[Bill]]
+    orders: MeterOrders = EVERYBODY
+    prorated: Registers = NO_REGISTERS
+    transformer_meters: frozenset[int] = frozenset()
 
     def bills_of(self, meter_id: NDArray[np.int32]) -> list[Bill]:
         """Bills of these meters that touch the day."""
@@ -88,7 +91,7 @@ class DayKnowledge:
 
 
 def gather(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DayKnowledge:
-    """Ask the records. Raises UnknownLimit for a wrong setting, SegmentDamaged, Unavailable."""
+    """Ask the records. Raises UnknownLimit and OrderRefused for a wrong setting, SegmentDamaged, Unavailable."""
     period = civil_day(day, zone)
     points = {point.code: point for point in records.registry.usage_points()}
     meters = records.registry.meters()
@@ -102,14 +105,15 @@ def gather(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DayKnowledg
     bills: dict[int, list[Bill]] = {}
     for bill in records.edits.bills(period):
         bills.setdefault(bill.meter_id, []).append(bill)
+    orders = orders_on(records, period.start_s, meters)
     return DayKnowledge(
         day=day,
         period=period,
         limits=limits_on(period.start_s, rows),
-        before=_registers(records, period.start_s),
-        after=_registers(records, period.end_s),
+        before=registers_at(records, period.start_s),
+        after=registers_at(records, period.end_s),
         earlier={
-            days: _registers(records, civil_day(day - timedelta(days=days), zone).start_s) for days in USUAL_DAYS
+            days: registers_at(records, civil_day(day - timedelta(days=days), zone).start_s) for days in USUAL_DAYS
         },
         outages=_spans(records, period, POWER_FAILED, POWER_RESTORED),
         relay_open=_spans(records, period, DISCONNECTED, CONNECTED),
@@ -119,6 +123,11 @@ def gather(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DayKnowledg
         replaced=frozenset(stay.meter_id for stay in every_stay if stay.start_s in period or stay.end_s in period),
         in_service=spans_of(every_stay, period),
         bills=bills,
+        orders=orders,
+        prorated=prorated(records, day, zone) if orders.uses(EstimationRule.SCALAR_PRORATION) else NO_REGISTERS,
+        transformer_meters=frozenset(
+            meter.meter_id for meter in meters if points[meter.usage_point].kind is UsagePointKind.TRANSFORMER
+        ),
     )
 
 
@@ -196,12 +205,6 @@ def _aligned(
     _, mine, its = np.intersect1d(meter_id, known_id, assume_unique=True, return_indices=True)
     result[mine] = values[its]
     return result
-
-
-def _registers(records: Records, at_s: int) -> Registers:
-    instant = Period(start_s=at_s, end_s=at_s + 1)
-    rows = records.readings.table(ProfileKind.DAILY, None, instant, ENERGY_CHANNELS)
-    return Registers(meter_id=rows.meter_id, channels=rows.channels)
 
 
 def _spans(records: Records, period: Period, begins: int, ends: int) -> Spans:

@@ -16,15 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bijlighar.cim.channels import ProfileKind
+from bijlighar.mdm.estimation import EstimationRule
 from bijlighar.mdm.outages import Spans
-from bijlighar.operations.day_estimate import (
-    LAST_DAYS,
-    LIKE_DAYS,
-    DayEstimated,
-    estimate_block,
-    nothing_estimated,
-)
-from bijlighar.operations.day_evidence import DayKnowledge, Registers, gather
+from bijlighar.operations.day_background import LAST_DAYS, LIKE_DAYS
+from bijlighar.operations.day_estimate import DayEstimated, estimate_block, nothing_estimated
+from bijlighar.operations.day_evidence import DayKnowledge, gather
 from bijlighar.operations.day_seal import DayPlan, DaySealed, buckets_now, plan_day, seal_planned
 from bijlighar.operations.day_validate import ZERO_DAYS, BlockFindings, validate_block
 from bijlighar.records import Records
@@ -150,10 +146,13 @@ def _near(records: Records, day: date, *, raw_days: int, estimate_days: int) -> 
 def _block_item(
     records: Records, known: DayKnowledge, file: BlockFile, near: Sequence[BlockFile], estimated_s: int | None
 ) -> BlockItem:
-    mine = [each for each in near if (each.bucket, each.period_s) == (file.bucket, file.period_s)]
+    same = known.orders.uses(EstimationRule.SUBTRACTIVE_ADJUST)  # then meters of other block lengths count too
+    mine = [each for each in near if each.bucket == file.bucket and (same or each.period_s == file.period_s)]
+    today = [each for each in records.blocks.day(known.day) if each.bucket == file.bucket] if same else [file]
+    meters = np.unique(np.concatenate([records.blocks.meters_of(each) for each in today]))
     return BlockItem(
         pinned=records.pin_files(file.generation, blocks=mine),
-        known=cut_to(known, records.blocks.meters_of(file)),
+        known=cut_to(known, meters),
         file=file,
         estimated_s=estimated_s,
     )
@@ -163,12 +162,6 @@ def cut_to(known: DayKnowledge, meter_id: NDArray[np.int32]) -> DayKnowledge:
     """What is known of these meters alone: a task is sent no more than it needs."""
     numbers = set(meter_id.tolist())
 
-    def registers(every: Registers) -> Registers:
-        mine = np.isin(every.meter_id, meter_id)
-        return Registers(
-            meter_id=every.meter_id[mine], channels={name: each[mine] for name, each in every.channels.items()}
-        )
-
     def spells(every: Spans) -> Spans:
         mine = np.isin(every.meter_id, meter_id)
         return Spans(meter_id=every.meter_id[mine], start_s=every.start_s[mine], end_s=every.end_s[mine])
@@ -176,9 +169,9 @@ def cut_to(known: DayKnowledge, meter_id: NDArray[np.int32]) -> DayKnowledge:
     clocks = np.isin(known.clock_meter_id, meter_id)
     return replace(
         known,
-        before=registers(known.before),
-        after=registers(known.after),
-        earlier={days: registers(each) for days, each in known.earlier.items()},
+        before=known.before.only(meter_id),
+        after=known.after.only(meter_id),
+        earlier={days: each.only(meter_id) for days, each in known.earlier.items()},
         outages=spells(known.outages),
         relay_open=spells(known.relay_open),
         clock_meter_id=known.clock_meter_id[clocks],
@@ -186,6 +179,9 @@ def cut_to(known: DayKnowledge, meter_id: NDArray[np.int32]) -> DayKnowledge:
         meters=known.meters.only(meter_id),
         replaced=known.replaced & numbers,
         in_service=spells(known.in_service),
+        orders=known.orders.only(meter_id),
+        prorated=known.prorated.only(meter_id),
+        transformer_meters=known.transformer_meters & numbers,
         bills={number: known.bills[number] for number in numbers & known.bills.keys()},
     )
 

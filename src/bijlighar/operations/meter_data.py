@@ -16,7 +16,7 @@ from bijlighar.mdm import DayBlocks, Sealed
 from bijlighar.mdm.estimation import Quality
 from bijlighar.mdm.measurements import Bill, Edit, Final, KeptEstimates, Source, covered, final_state
 from bijlighar.operations.day_estimate import meter_day
-from bijlighar.operations.day_evidence import ENERGY_CHANNELS
+from bijlighar.operations.day_registers import ENERGY_CHANNELS
 from bijlighar.records import Records
 
 

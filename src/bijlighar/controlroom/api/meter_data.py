@@ -20,7 +20,7 @@ from bijlighar.controlroom.roles import Permission
 from bijlighar.mdm.estimation import EstimationRule, Quality
 from bijlighar.mdm.measurements import Bill, Edit, Source
 from bijlighar.operations.day_estimate import BilledEstimateLocked, NotSealed, edit_reading
-from bijlighar.operations.day_evidence import ENERGY_CHANNELS
+from bijlighar.operations.day_registers import ENERGY_CHANNELS
 from bijlighar.operations.meter_data import MeterDay, Version, show_meter_day
 
 LONGEST_REASON = 500
