@@ -18,7 +18,7 @@ from meterlab.connection import MeterConnection
 from meterlab.exchange import Exchange
 
 _BACKLOG = 4096
-"""What Linux grants at most by default (net.core.somaxconn)."""
+"""What Linux grants at most by default (net.core.somaxconn). Where the queue is full, a caller waits a second."""
 
 _KEEP_EVERY_S = 5.0
 _SPARE_DESCRIPTORS = 64
@@ -63,7 +63,7 @@ async def serve(
     """Answer for every meter until ``stop`` is set; ``ready`` is called with the port once it listens."""
     loop = asyncio.get_running_loop()
     exchange.lab.prepare(exchange.clock.now())
-    server = await loop.create_server(lambda: MeterConnection(exchange), sock=sock)
+    server = await loop.create_server(lambda: MeterConnection(exchange), sock=sock, backlog=_BACKLOG)
     keeper = asyncio.create_task(_keep(exchange))
     ready(sock.getsockname()[1])
     try:
