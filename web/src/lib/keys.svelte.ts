@@ -22,6 +22,7 @@ class Keys {
     this.#pending = 0;
     if (second && event.key === 'm') router.go('/meters');
     else if (second && event.key === 't') router.go('/trial');
+    else if (second && event.key === 'd') router.go('/day');
     else if (second && event.key === 's') router.go('/service-levels');
     else if (second && event.key === 'e') router.go('/exceptions');
     else if (second && event.key === 'b') router.go('/billing');
