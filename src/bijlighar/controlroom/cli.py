@@ -30,6 +30,7 @@ from bijlighar.controlroom.move_command import move
 from bijlighar.controlroom.report_command import report_commands
 from bijlighar.controlroom.roles import Role, known_roles
 from bijlighar.controlroom.settings import Settings, SettingsRefused, effective
+from bijlighar.controlroom.sql_command import sql
 
 app = typer.Typer(
     help="bijlighar: the open metering system of an electricity utility.",
@@ -368,6 +369,7 @@ def bench(
 
 
 app.command(name="move")(move)
+app.command(name="sql")(sql)
 app.command(name="backup")(backup)
 app.command(name="restore")(restore)
 

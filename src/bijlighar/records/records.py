@@ -24,6 +24,7 @@ from bijlighar.records.blocks_retention import Retention
 from bijlighar.records.blocks_source import BlockSource
 from bijlighar.records.compaction import Compaction
 from bijlighar.records.consumers import Consumers
+from bijlighar.records.copied_tables import CopiedTables
 from bijlighar.records.counters import Counters
 from bijlighar.records.database import BUSY_S, Database, next_number, sqlite_url
 from bijlighar.records.day_progress import DayProgress
@@ -119,6 +120,7 @@ class Records:
         self.day_progress = DayProgress(self._database)
         self.day_totals = DayTotals(self._database)
         self.service_levels = ServiceLevelRecords(self._database)
+        self.copied_tables = CopiedTables(self._database)
         self.counters = Counters(self._database)
         self.leases = Leases(self._database, process=self._owner.name, owners=owners, now=now)
         self.keys = KeyBox(self._database, now)
