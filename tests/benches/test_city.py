@@ -23,7 +23,7 @@ HOMES = 24
 def test_a_small_city_is_read_and_nothing_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
     told = city.run(meters=HOMES, sample=20).as_dict()
     town = city_of(SEED, HOMES)
-    assert told["meters"] == len(town)
+    assert (told["meters"], told["headends"]) == (len(town), city.HEADENDS)
     assert told["rows"] == int(slots_of(town).sum())
     assert told["lost"] == 0
     assert told["values_compared"] > HOMES * 48
