@@ -108,6 +108,24 @@ def test_people_are_added_given_passwords_and_closed(tmp_path: Path, password_fi
         ]
 
 
+def test_a_consumer_is_tied_to_usage_points_or_not_added_at_all(tmp_path: Path, password_file: Path) -> None:
+    rest = ["--password-file", str(password_file), "--data", str(tmp_path / "records")]
+    _run("registry", "import", str(write_registry(tmp_path / "sheets")), *rest[2:])
+    consumer = ["people", "add", "asha", "--role", "consumer"]
+    assert "no usage point UP9" in _run(*consumer, "--usage-point", "UP9", *rest, code=2).stderr
+    assert "no consumer's" in _run(*consumer, "--usage-point", "UP3", *rest, code=2).stderr
+    staff = _run("people", "add", "asha", "--role", "viewer", "--usage-point", "UP1", *rest, code=2)
+    assert "role consumer" in staff.stderr
+    assert "is no time" in _run(*consumer, "--usage-point", "UP1", "--since", "once", *rest, code=2).stderr
+    _run(*consumer, "--usage-point", "UP1", "--usage-point", "UP2", "--since", "2026-06-01", *rest)
+    with Records(None, tmp_path / "records") as records:
+        assert [(each.usage_point, each.since_s) for each in records.consumers.points("asha")] == [
+            ("UP1", 1_780_252_200),
+            ("UP2", 1_780_252_200),
+        ]
+        assert records.audit.entries()[0].what == "tied-usage-points"
+
+
 def test_a_short_password_is_refused(tmp_path: Path, password_file: Path) -> None:
     password_file.write_text("short", encoding="utf-8")
     arguments = ["--password-file", str(password_file), "--data", str(tmp_path / "records")]
@@ -247,6 +265,4 @@ def test_a_meter_that_refuses_or_is_not_there_ends_with_one(virtual_meters: tupl
     absent = _run("meter", "read", f"127.0.0.1:{free_port()}", *keys, "--json", code=1)
     told = json.loads(absent.stdout)
     assert told["outcome"] == "no-answer"
-    assert (
-        "no connection: " in told["detail"]
-    )  # refused at once: no time was waited
+    assert "no connection: " in told["detail"]  # refused at once: no time was waited

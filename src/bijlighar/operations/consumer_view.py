@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -100,12 +100,7 @@ def stays_at(records: Records, usage_point: str, since_s: int) -> list[Stay]:
     elsewhere = records.registry.installations(meter_id=here[0].meter_id) if here else []
     every = [*here, *(each for each in elsewhere if each.usage_point != usage_point)]
     return [
-        Stay(
-            meter_id=stay.meter_id,
-            usage_point=usage_point,
-            start_s=max(stay.start_s, since_s),
-            end_s=stay.end_s,
-        )
+        stay if stay.start_s >= since_s else replace(stay, start_s=since_s, opening_wh=None)  # read before the tie
         for stay in stays(every)
         if stay.usage_point == usage_point and stay.end_s > since_s
     ]
@@ -139,11 +134,11 @@ def _rows(records: Records, kind: ProfileKind, meter_id: int, span: Period) -> R
 def day_use(records: Records, there: Sequence[Stay], day: date, now_s: int, *, zone: ZoneInfo = KOLKATA) -> DayUse:
     """One civil day in blocks. Raises SegmentDamaged, Unavailable."""
     period = civil_day(day, zone)
-    parts = [batch for _, batch in rows_of(records, ProfileKind.BLOCK_LOAD, there, period)]
-    period_s = max((batch.period_s for batch in parts if len(batch)), default=DEFAULT_PERIOD_S)
+    parts = rows_of(records, ProfileKind.BLOCK_LOAD, there, period)
+    period_s = max((batch.period_s for _, batch in parts if len(batch)), default=DEFAULT_PERIOD_S)
     held = {
-        start: (_known(batch, row, "import_wh"), _known(batch, row, "export_wh"))
-        for batch in parts
+        start: (_known(stay, batch, row, "import_wh"), _known(stay, batch, row, "export_wh"))
+        for stay, batch in parts
         for row, start in enumerate(batch.start_s.tolist())
     }
     begin_s = max(period.start_s, min((stay.start_s for stay in there), default=period.end_s))
@@ -156,9 +151,14 @@ def day_use(records: Records, there: Sequence[Stay], day: date, now_s: int, *, z
     return DayUse(day=day, period_s=period_s, slots=slots)
 
 
-def _known(batch: ReadingBatch, row: int, channel: str) -> int | None:
+def _known(stay: Stay, batch: ReadingBatch, row: int, channel: str) -> int | None:
     column = batch.channels.get(channel)
-    return None if column is None or column[row] == MISSING else int(column[row])
+    return None if column is None or column[row] == MISSING else used(stay, int(column[row]))
+
+
+def used(stay: Stay, counted_wh: int) -> int:
+    """What was used when the meter behind its transformers counts so much."""
+    return counted_wh if stay.ratio is None else int(counted_wh * stay.ratio)
 
 
 def month_use(
@@ -180,7 +180,7 @@ def month_use(
     end_s = civil_day(last, zone).end_s
     first = civil_date(min(begin_s, end_s - 1), zone)
     registers = [
-        _registers(stay, batch, end_s, register_now)
+        _registers(stay, batch, begin_s, end_s, register_now)
         for stay, batch in rows_of(
             records, ProfileKind.DAILY, there, Period(start_s=min(begin_s, end_s), end_s=end_s), closing=True
         )
@@ -204,16 +204,22 @@ def month_use(
 _Registers = dict[int, tuple[int | None, int | None]]
 
 
-def _registers(stay: Stay, batch: ReadingBatch, end_s: int, register_now: RegisterNow | None) -> _Registers:
+def _registers(
+    stay: Stay, batch: ReadingBatch, begin_s: int, end_s: int, register_now: RegisterNow | None
+) -> _Registers:
     """Imported and exported energy by instant, of one stay."""
     found: _Registers = {}
     for row, start in enumerate(batch.start_s.tolist()):
-        told = _known(batch, row, "import_wh")
+        told = _known(stay, batch, row, "import_wh")
         if told is not None:
-            found[start] = (told, _known(batch, row, "export_wh"))
+            found[start] = (told, _known(stay, batch, row, "export_wh"))
+    for at_s, read_wh in ((stay.start_s, stay.opening_wh), (stay.end_s, stay.closing_wh)):
+        if read_wh is not None and begin_s <= at_s <= end_s:
+            found.setdefault(at_s, (used(stay, read_wh), None))
     now = register_now
     if now is not None and stay.end_s > now.read_s >= stay.start_s and max(found, default=0) < now.read_s < end_s:
-        found[now.read_s] = (now.import_wh, now.export_wh)
+        exported = None if now.export_wh is None else used(stay, now.export_wh)
+        found[now.read_s] = (used(stay, now.import_wh), exported)
     return found
 
 
@@ -282,9 +288,11 @@ def _bands(
     """Energy of the month's blocks by time-of-day band."""
     period = Period(start_s=civil_day(use.first, zone).start_s, end_s=civil_day(use.last, zone).end_s)
     total = np.zeros(len(version.bands), dtype=np.int64)
-    for _, batch in rows_of(records, ProfileKind.BLOCK_LOAD, there, period):
+    for stay, batch in rows_of(records, ProfileKind.BLOCK_LOAD, there, period):
         energy = batch.channels["import_wh"]
         held = energy != MISSING
         band = band_of(version.bands, batch.start_s[held], -period.start_s % 86_400)
-        np.add.at(total, band, energy[held])
+        part = np.zeros_like(total)
+        np.add.at(part, band, energy[held])
+        total += np.array([used(stay, each) for each in part.tolist()], dtype=np.int64)
     return tuple(total.tolist())

@@ -19,7 +19,7 @@ from bijlighar.cim.readings import MISSING
 from bijlighar.mdm.espi import Block, Flow
 from bijlighar.mdm.estimation import Quality
 from bijlighar.mdm.measurements import KeptEstimates, final_state
-from bijlighar.operations.consumer_view import rows_of
+from bijlighar.operations.consumer_view import rows_of, used
 from bijlighar.operations.day_service import Stay
 from bijlighar.records import Records
 from bijlighar.records.blocks_estimates import joined
@@ -99,7 +99,7 @@ def _sealed_blocks(
         start_s = span.start_s + np.arange(final.value.shape[1], dtype=np.int64) * columns.period_s
         there = (start_s >= stay.start_s) & (start_s < stay.end_s)
         value = np.where(there, final.value[0], MISSING)
-        yield from _block(flow, columns.period_s, span, start_s, value, final.quality[0])
+        yield from _block(stay, flow, columns.period_s, span, start_s, value, final.quality[0])
 
 
 def _estimates(records: Records, meter_id: int, days: Sequence[date], channel: str) -> KeptEstimates | None:
@@ -118,10 +118,12 @@ def _raw_blocks(
             rows = np.flatnonzero(np.array([each == day for each in day_of]))
             quality = np.full(len(rows), Quality.RAW, dtype=np.int16)
             value = batch.channels[CHANNEL[flow]][rows]
-            yield from _block(flow, batch.period_s, civil_day(day, zone), batch.start_s[rows], value, quality)
+            span = civil_day(day, zone)
+            yield from _block(stay, flow, batch.period_s, span, batch.start_s[rows], value, quality)
 
 
 def _block(
+    stay: Stay,
     flow: Flow,
     period_s: int,
     day: Period,
@@ -138,6 +140,10 @@ def _block(
             day_start_s=day.start_s,
             day_s=day.seconds,
             start_s=start_s,
-            value_wh=value,
+            value_wh=value if stay.ratio is None else _used(stay, value),
             quality=quality,
         )
+
+
+def _used(stay: Stay, value: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.array([MISSING if each == MISSING else used(stay, each) for each in value.tolist()], dtype=np.int64)
