@@ -15,10 +15,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("name", nargs="?", choices=sorted(MODULES), help="without a name, all of them")
     parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
     parser.add_argument("--meters", type=int, help="homes of the city, for `city` only; default 10000")
+    parser.add_argument("--headends", type=int, help="head-ends that read it, for `city` only; default 2")
     given = parser.parse_args(arguments)
-    if given.meters is not None and (given.name != "city" or given.meters < 1):
-        parser.error("--meters is a number of homes for the benchmark `city`")
-    chosen = {} if given.meters is None else {"meters": given.meters}
+    chosen = {}
+    for option, what in (("meters", "homes"), ("headends", "head-ends")):
+        count = getattr(given, option)
+        if count is not None and (given.name != "city" or count < 1):
+            parser.error(f"--{option} is a number of {what} for the benchmark `city`")
+        if count is not None:
+            chosen[option] = count
     reports = [benchmark(name)(**chosen) for name in ([given.name] if given.name else sorted(MODULES))]
     if not given.json:
         print(table(reports))

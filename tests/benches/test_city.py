@@ -61,8 +61,11 @@ def test_what_never_landed_landed_twice_or_landed_wrong_is_told(tmp_path: Path) 
     assert (some.landed, some.missing, some.values, some.wrong) == (48, expected - 48, 48, 1)
 
 
-def test_a_number_of_homes_is_for_the_city_only(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("option", ["--meters", "--headends"])
+def test_a_number_of_homes_or_head_ends_is_for_the_city_only(
+    capsys: pytest.CaptureFixture[str], option: str
+) -> None:
     with pytest.raises(SystemExit):
-        main(["decode", "--meters", "5"])
-    assert "--meters" in capsys.readouterr().err
+        main(["decode", option, "5"])
+    assert option in capsys.readouterr().err
     assert repr(RING) == "Keyring(hidden)"
