@@ -154,7 +154,10 @@ def serve_command(
         str | None, typer.Option("--push", metavar="HOST:PORT", help="Meters push there, over TCP and UDP.")
     ] = None,
     dial_in: Annotated[
-        str | None, typer.Option("--dial-in", metavar="HOST:PORT", help="Meters that cannot be called call there.")
+        str | None,
+        typer.Option(
+            "--dial-in", metavar="HOST:PORT[,HOST:PORT…]", help="Meters that cannot be called call there, in turn."
+        ),
     ] = None,
     share: Annotated[float, typer.Option(min=0, max=1, help="Part of the meters that dial in.")] = 0.1,
     gateways: Annotated[int, typer.Option(min=0, help="Gateways, each with a hundred homes behind it.")] = 0,
@@ -176,7 +179,8 @@ def serve_command(
         if physics:
             flow = physics_of(flow_cache, now_s=now_s, days=physics_days, own_process=True, tell=_tell)
         lab = _lab(streets, now_s, scene, radio, radio_scale, flow.flow_of if flow else None)
-        target, door = _address(push), _address(dial_in)
+        target = _address(push)
+        doors = [door for part in (dial_in or "").split(",") if part and (door := _address(part.strip()))]
         sock = listener(port)
     except (_Wrong, UnknownTown, WrongShare, WrongWay, UnknownScene, PortTaken, NoPhysics) as fault:
         raise _refuse(fault) from None
@@ -197,7 +201,7 @@ def serve_command(
         )
         sys.stdout.flush()
 
-    uvloop.run(_until_stopped(exchange, sock, ready, target, door))
+    uvloop.run(_until_stopped(exchange, sock, ready, target, doors))
     if flow is not None:
         flow.close()
 
@@ -207,13 +211,13 @@ async def _until_stopped(
     sock: socket.socket,
     ready: Callable[[int], None],
     target: tuple[str, int] | None,
-    door: tuple[str, int] | None,
+    doors: list[tuple[str, int]],
 ) -> None:
     """Serve until a signal comes."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    unasked = [asyncio.create_task(work) for work in _unasked(exchange, target, door)]
+    unasked = [asyncio.create_task(work) for work in _unasked(exchange, target, doors)]
     await serve(exchange, sock, ready, stop)
     for task in unasked:
         task.cancel()
@@ -240,13 +244,13 @@ def _address(text: str | None) -> tuple[str, int] | None:
 
 
 def _unasked(
-    exchange: Exchange, target: tuple[str, int] | None, door: tuple[str, int] | None
+    exchange: Exchange, target: tuple[str, int] | None, doors: list[tuple[str, int]]
 ) -> list[Coroutine[Any, Any, None]]:
-    """What meters do without being asked: push to ``target``, call the head-end's ``door``."""
-    if target is None and door is None:
+    """What meters do without being asked: push to ``target``, call the head-ends' ``doors``."""
+    if target is None and not doors:
         return []
     lab, maker = exchange.lab, PushMaker(exchange.lab)
-    works = [] if door is None else [DialIn(exchange, maker, *door).run()]
+    works = [DialIn(exchange, maker, doors).run()] if doors else []
     if target is not None:
         way, plan, (host, port) = Way(maker, lab.push), PushPlan(lab), target
         works.append(PushSender(maker=maker, way=way, plan=plan, clock=exchange.clock, host=host, port=port).run())

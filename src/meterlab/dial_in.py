@@ -8,14 +8,15 @@ nothing of dialling in; the setup is that of IDIS package 2, the form that of ev
 
 A connection is kept until the other side ends it. Then, and when nobody answers, the meter tries again after 5 s,
 twice as long after each further try, at most 5 minutes, each time a little later or earlier so that a town does
-not call at once.
+not call at once. Of several addresses it calls the next when the one before came to nothing: a head-end that is
+not this meter's hangs up without a word. Only after the last of them it waits longer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import numpy as np
@@ -60,15 +61,21 @@ class DialledConnection(MeterConnection):
 
 
 class DialIn:
-    """All meters of an exchange that dial in to ``host`` and ``port``. ``calls`` counts connections that stood."""
+    """All meters of an exchange that dial in, to ``doors`` in turn. ``calls`` counts connections that stood."""
 
     def __init__(
-        self, exchange: Exchange, maker: PushMaker, host: str, port: int, *, retry_s: float = RETRY_S
+        self,
+        exchange: Exchange,
+        maker: PushMaker,
+        doors: Sequence[tuple[str, int]],
+        *,
+        retry_s: float = RETRY_S,
     ) -> None:
         self._exchange = exchange
         self._retry_s = retry_s
         self._maker = maker
-        self._host, self._port = host, port
+        self._doors = tuple(doors)
+        self._next_door: dict[int, int] = {}
         dialling = exchange.lab.town.dials_in
         self._meters = [] if dialling is None else np.flatnonzero(dialling).tolist()
         self._due: list[tuple[float, int]] = []
@@ -103,12 +110,11 @@ class DialIn:
         greeting = self._maker.sealed(meter, self._maker.greeting(meter, self._exchange.clock.now()))
         line = DialledConnection(self._exchange, meter, greeting, lambda _: self._again(meter, line))
         self._lines.add(line)
-        own = (lab.town.host(meter), 0) if self._host.startswith("127.") else None
+        host, port = self._doors[self._next_door.get(meter, 0)]
+        own = (lab.town.host(meter), 0) if host.startswith("127.") else None
         try:
             async with asyncio.timeout(CONNECT_S):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: line, self._host, self._port, local_addr=own
-                )
+                await asyncio.get_running_loop().create_connection(lambda: line, host, port, local_addr=own)
         except (OSError, TimeoutError):
             line.abort()
             self._again(meter, line)
@@ -122,7 +128,9 @@ class DialIn:
         self._lines.remove(line)
         tries = 0 if line.was_asked else self._tries.get(meter, 0)
         self._tries[meter] = tries + 1
-        wait_s = min(self._retry_s * 2**tries, LONGEST_RETRY_S)
+        if not line.was_asked:
+            self._next_door[meter] = (self._next_door.get(meter, 0) + 1) % len(self._doors)
+        wait_s = min(self._retry_s * 2 ** (tries // len(self._doors)), LONGEST_RETRY_S)
         drawn = draws.uniform(self._exchange.lab.town.seed, "dial-again", meter, self.calls + tries)[0]
         due_s = self._exchange.loop_time() + wait_s * (1 - _JITTER / 2 + _JITTER * float(drawn))
         heapq.heappush(self._due, (due_s, meter))

@@ -23,11 +23,11 @@ from bijlighar.dlms.wrapper import HEADER_OCTETS
 from meterlab import identity
 from meterlab.access import caller_of, keep_counters, server_settings
 from meterlab.answering import answer
+from meterlab.reached import NETWORK_ID
 
 if TYPE_CHECKING:
     from meterlab.exchange import Exchange
 
-NETWORK_ID = 0
 _log = structlog.get_logger("meterlab")
 
 

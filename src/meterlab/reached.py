@@ -13,6 +13,8 @@ import numpy as np
 from meterlab import draws
 from meterlab.town import Town
 
+NETWORK_ID = 0
+"""Of every gateway: it has one network of meters."""
 METERS_A_GATEWAY = 100
 """A data concentrator of one transformer's homes."""
 

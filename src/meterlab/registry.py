@@ -12,6 +12,7 @@ import numpy as np
 from bijlighar.cim.network import UsagePointKind
 from bijlighar.dlms.models import load_model
 from meterlab import identity, trial
+from meterlab.reached import NETWORK_ID
 from meterlab.town import Town
 
 Row = tuple[str | int | float, ...]
@@ -27,7 +28,7 @@ HEADERS = {
     ),
     "meters": (
         *("serial", "system_title", "category", "model", "usage_point"),
-        *("host", "port", "group", "maker"),
+        *("host", "port", "group", "maker", "gateway_address"),
     ),
     "keys": (
         *("serial", "encryption_key", "authentication_key"),
@@ -143,10 +144,11 @@ def _meters(town: Town, port: int) -> Iterator[Row]:
             categories[model],
             model,
             usage_point_code(town, meter),
-            town.host(meter),
+            town.host(meter) if town.is_called(meter) or town.gateway_of(meter) is not None else "",
             port,
             group(town, meter),
             identity.MAKER,
+            "" if town.gateway_of(meter) is None else f"{NETWORK_ID}/{identity.serial(town.seed, meter)}",
         )
 
 

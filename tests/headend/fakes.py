@@ -153,9 +153,10 @@ class FakeConnection(asyncio.Protocol):
                 self._answer(event)
         except ProtocolError as fault:
             self._meter.faults.append(str(fault))
-        self._send(self._association.data_to_send())
+        octets = self._association.data_to_send()
+        self._keep()
+        self._send(octets)
         if self._association.state is State.CLOSED:
-            self._keep()
             self._association.start_next_association(self._meter.settings())
 
     def _answer(self, event):

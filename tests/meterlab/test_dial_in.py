@@ -118,7 +118,7 @@ async def dialling(test, share=0.5):
     exchange, door = exchange_of(town), FrontDoor()
     server = await asyncio.start_server(door, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    dial_in = DialIn(exchange, PushMaker(exchange.lab), "127.0.0.1", port, retry_s=0.01)
+    dial_in = DialIn(exchange, PushMaker(exchange.lab), [("127.0.0.1", port)], retry_s=0.01)
     task = asyncio.create_task(dial_in.run())
     try:
         async with asyncio.timeout(30):
@@ -174,7 +174,7 @@ def test_nobody_at_the_door_is_tried_again():
         sock = listener(0)  # bound and taken down again: nobody listens there
         port = sock.getsockname()[1]
         sock.close()
-        dial_in = DialIn(exchange, PushMaker(exchange.lab), "127.0.0.1", port, retry_s=0.001)
+        dial_in = DialIn(exchange, PushMaker(exchange.lab), [("127.0.0.1", port)], retry_s=0.001)
         task = asyncio.create_task(dial_in.run())
         async with asyncio.timeout(30):
             await until(lambda: min(dial_in._tries.values(), default=0) >= 3)

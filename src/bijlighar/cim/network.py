@@ -93,9 +93,10 @@ class Meter:
     ``meter_id``     registry number, dense from 1, assigned by records
     ``system_title`` 8 octets
     ``model``        name of a meter model file
-    ``host``, ``port`` where it answers
+    ``host``, ``port`` where it, or its gateway, answers; ``host`` empty: it cannot be called and dials in
     ``group``        communication group (tower, gateway, dial-in pool)
     ``register_digits`` whole kilowatt-hours that its energy register shows before it begins anew; None: not known
+    ``gateway_address`` behind a gateway: ``NETWORK/ADDRESS`` as in ``cim.gateway_address``; else empty
     """
 
     meter_id: int
@@ -109,3 +110,4 @@ class Meter:
     group: str = ""
     maker: str = ""
     register_digits: int | None = None
+    gateway_address: str = ""

@@ -66,6 +66,8 @@ class Quirk(StrEnum):
     """Challenges that are no multiple of 16 octets are filled with zeros, not by PKCS 7."""
     COUNTER_NOT_PUBLIC = "counter-not-public"
     """Invocation counters are not readable by the public client: only our own record tells."""
+    COUNTER_RESTARTS = "counter-restarts"
+    """Its own invocation counter begins anew, at a restart or in every association: no replay is told by it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

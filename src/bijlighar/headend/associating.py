@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bijlighar.cim.gateway_address import parse_gateway_address
 from bijlighar.dlms.association import Ciphering, ClientAssociation, ClientSettings, Mechanism
+from bijlighar.dlms.gateway import Gateway
 from bijlighar.dlms.limits import DEFAULT_MAX_PDU_OCTETS
 from bijlighar.dlms.model import AssociationAccess, MeterModel, Quirk
 from bijlighar.dlms.security import ChallengePadding, SecurityMaterial
 from bijlighar.headend.counters import Reserved
+from bijlighar.headend.heard import NOT_HEARD
 from bijlighar.headend.keys import MeterKeys
 
 PUBLIC, READER, SETTING = "public", "reader", "setting"
@@ -47,8 +50,11 @@ def client_settings(
     own_title: bytes,
     max_pdu: int = DEFAULT_MAX_PDU_OCTETS,
     zero_padding: bool = False,
+    gateway_address: str = "",
 ) -> ClientSettings:
     """What stays the same from visit to visit. ``own_title`` of the head-end, ``max_pdu`` octets.
+
+    ``gateway_address`` as the registry tells it of a meter behind a gateway.
 
     Raises LocalProtocolError for keys that the association needs and that are not there.
     """
@@ -69,16 +75,27 @@ def client_settings(
         own=material,
         max_pdu=max_pdu,
         padding=ChallengePadding.ZEROS if zero_padding else ChallengePadding.PKCS7,
+        gateway=_gateway(gateway_address) if gateway_address else None,
     )
 
 
-def begin(settings: ClientSettings, reserved: Reserved | None, challenge: bytes) -> ClientAssociation:
+def _gateway(text: str) -> Gateway:
+    network_id, physical_address = parse_gateway_address(text)
+    return Gateway(network_id=network_id, physical_address=physical_address)
+
+
+def begin(
+    settings: ClientSettings, reserved: Reserved | None, challenge: bytes, heard: int = NOT_HEARD
+) -> ClientAssociation:
     """The machine of one visit. ``reserved`` invocation counters, None where none are used; fresh ``challenge``.
 
-    Raises LocalProtocolError for settings that cannot work.
+    ``heard`` the newest counter that the meter used in an earlier visit. Raises LocalProtocolError for settings
+    that cannot work.
     """
     first, count = (0, 0) if reserved is None else (reserved.first, reserved.count)
-    return ClientAssociation(settings, challenge=challenge, invocation_counter=first, counters_left=count)
+    return ClientAssociation(
+        settings, challenge=challenge, invocation_counter=first, counters_left=count, heard=heard
+    )
 
 
 def client_association(
@@ -103,19 +120,30 @@ class KeptSettings:
     def __init__(self, own_title: bytes, max_pdu: int) -> None:
         self._own_title = own_title
         self._max_pdu = max_pdu
-        self._kept: dict[tuple[int, str], tuple[MeterModel, MeterKeys, ClientSettings]] = {}
+        self._kept: dict[tuple[int, str], tuple[MeterModel, MeterKeys, str, ClientSettings]] = {}
 
-    def of(self, meter_id: int, model: MeterModel, access: AssociationAccess, keys: MeterKeys) -> ClientSettings:
+    def of(
+        self,
+        meter_id: int,
+        model: MeterModel,
+        access: AssociationAccess,
+        keys: MeterKeys,
+        gateway_address: str = "",
+    ) -> ClientSettings:
         """The settings for one meter's ``access``. Raises as ``client_settings``."""
         named = meter_id, access.name
         kept = self._kept.pop(named, None)
-        if kept is None or kept[0] is not model or kept[1] != keys:
-            padded = Quirk.HLS_ZERO_PADDING in model.quirks
+        if kept is None or kept[0] is not model or kept[1] != keys or kept[2] != gateway_address:
             made = client_settings(
-                access, keys, own_title=self._own_title, max_pdu=self._max_pdu, zero_padding=padded
+                access,
+                keys,
+                own_title=self._own_title,
+                max_pdu=self._max_pdu,
+                zero_padding=Quirk.HLS_ZERO_PADDING in model.quirks,
+                gateway_address=gateway_address,
             )
-            kept = model, keys, made
+            kept = model, keys, gateway_address, made
         self._kept[named] = kept  # at the end: first in the dictionary is who was visited longest ago
         if len(self._kept) > MAX_KEPT:
             del self._kept[next(iter(self._kept))]
-        return kept[2]
+        return kept[3]

@@ -276,6 +276,7 @@ class Dispatcher:
         try:
             visited = await self._visitor.visit(errand, keys, gathered)
             self._alarms.set("counters", None)
+            self._alarms.set("session-replayed", self._visitor.told_of_replays())
         except Unavailable as error:
             self._alarms.set("counters", f"no invocation counters: {error.reason}")
             self._settling.give_back(visit, opened, error.reason)

@@ -67,24 +67,7 @@ class Metrics:
         self.push_paused = Gauge(
             "bijlighar_push_paused", "1 while pushes wait in their sockets", registry=self.registry
         )
-        self._greetings = Counter(
-            "bijlighar_greetings",
-            "Greetings of meters that dial in, by outcome",
-            ["outcome"],
-            registry=self.registry,
-        )
-        self._dialled_closed = Counter(
-            "bijlighar_dialled_connections_closed",
-            "Connections of meters that dialled in that the head-end closed, by reason",
-            ["reason"],
-            registry=self.registry,
-        )
-        self.dialled_lines = Gauge(
-            "bijlighar_dialled_lines", "Meters that have dialled in", registry=self.registry
-        )
-        self.dialled_unproven = Gauge(
-            "bijlighar_dialled_unproven", "Connections that have not proven who they are", registry=self.registry
-        )
+        self._of_dialled()
         self._alarm = Gauge("bijlighar_alarm", "1 while the alarm stands", ["code"], registry=self.registry)
 
     def contacts(self, contacts: Sequence[Contact]) -> None:

@@ -188,5 +188,8 @@ class Pushes(Protocol):
     def windows(self) -> list[PushWindow]:
         """Every counter window as the last landing left it."""
 
+    def admit(self, greetings: Sequence[PushWindow]) -> list[bool]:
+        """Keep each window whose ``highest`` is above what is kept; whether it was. Durable before return."""
+
     def keep_refused(self, refused: Sequence[RefusedPush]) -> None:
         """Keep pushes that were not accepted; durable before return."""

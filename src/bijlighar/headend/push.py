@@ -149,10 +149,6 @@ class PushDesk:
         waiting = self.refusals.waiting
         return partial(self._keep, len(waiting)) if waiting else None
 
-    def kept(self, count: int) -> None:
-        """So many refusals are durable."""
-        del self.refusals.waiting[:count]
-
     def landed(self, pushes: list[PushResult], *, stored: bool) -> None:
         """Pushes are durable, or never will be."""
         for result in pushes:

@@ -8,6 +8,7 @@ every cause is told at least once, also when the clock jumps right behind it.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import StrEnum
 
@@ -53,11 +54,25 @@ _ALARM = {
 
 
 class Refusals:
-    """On the event loop. ``waiting`` is to be kept in the store by somebody who may wait for it."""
+    """On the event loop. ``waiting`` is to be kept in the store by somebody who may wait for it.
 
-    def __init__(self, alarms: Alarms, metrics: Metrics) -> None:
+    ``alarm_of`` a reason its alarm's code, ``count`` takes each reason, ``noun`` for people: greetings of meters
+    that dial in have others than pushes.
+    """
+
+    def __init__(
+        self,
+        alarms: Alarms,
+        metrics: Metrics,
+        *,
+        alarm_of: Mapping[Reason, str] = _ALARM,
+        count: Callable[[str], None] | None = None,
+        noun: str = "pushes",
+    ) -> None:
         self._alarms = alarms
-        self._metrics = metrics
+        self._alarm_of = alarm_of
+        self._count = count or metrics.push
+        self._noun = noun
         self._counts: Counter[str] = Counter()
         self._last: dict[str, RefusedPush] = {}
         self._told: dict[str, RefusedPush] = {}
@@ -68,9 +83,10 @@ class Refusals:
     def add(self, refused: RefusedPush, now_s: float) -> None:
         """One more."""
         reason = Reason(refused.reason)
-        self._metrics.push(reason.value)
-        self._counts[_ALARM[reason]] += 1
-        self._last[_ALARM[reason]] = refused
+        self._count(reason.value)
+        code = self._alarm_of[reason]
+        self._counts[code] += 1
+        self._last[code] = refused
         since_s = 0.0 if self._filled_s is None else max(0.0, now_s - self._filled_s)
         self._filled_s = now_s
         self._budget = min(KEPT_AT_ONCE, self._budget + since_s * KEPT_A_SECOND)
@@ -89,4 +105,4 @@ class Refusals:
             who = "an unknown meter" if last.meter_id is None else f"meter {last.meter_id}"
             title = last.system_title.hex().upper() or "none"
             whence = f"the last from {last.peer}: {last.reason}, {who}, title {title}"
-            self._alarms.set(code, f"{self._counts[code]} pushes refused, {whence}")
+            self._alarms.set(code, f"{self._counts[code]} {self._noun} refused, {whence}")

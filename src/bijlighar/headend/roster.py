@@ -44,6 +44,8 @@ class Roster:
         self._permits = np.zeros(0, np.int32)
         self._awaited = np.zeros(0, bool)
         self._rows: dict[int, int] = {}
+        self._reachable_since: set[int] = set()
+        """Who could be reached again after its last visit had begun."""
         self._parted: dict[int, str] = {}
         self._state = ScheduleState([], 0.0, settings)
 
@@ -155,6 +157,7 @@ class Roster:
 
     def begin(self, meter_id: int) -> None:
         """A visit begins: nobody else may call this meter."""
+        self._reachable_since.discard(meter_id)
         set_busy(self._state, self._rows[meter_id], busy=True)
 
     def release(self, meter_id: int) -> None:
@@ -188,10 +191,14 @@ class Roster:
             row = self._rows[meter_id]
             done(self._state, row, but, started_s, self._settings)
             failed(self._state, row, tasks - but, now_s, self._settings)
+            if meter_id in self._reachable_since:
+                self._reachable_since.discard(meter_id)
+                reachable(self._state, row)
 
     def reachable(self, meter_id: int) -> None:
-        """The meter has dialled in: what is due need not wait any longer."""
+        """The meter that could not be reached now can be: what is due need not wait any longer."""
         if meter_id in self._rows:
+            self._reachable_since.add(meter_id)  # the visit that missed it may not be settled yet
             reachable(self._state, self._rows[meter_id])
 
     def ask_for(self, meter_id: int, task: Task, at_s: float, *, alarm: bool = False) -> None:

@@ -8,7 +8,7 @@ holds up no short one: the ledger (counters, jobs), the tenure (leases), the lib
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
@@ -21,7 +21,9 @@ from bijlighar.headend.alarms import Alarm, Alarms
 from bijlighar.headend.clock import Clock, SystemClock
 from bijlighar.headend.counters import CounterBook
 from bijlighar.headend.delivery import Delivery, Landed
+from bijlighar.headend.dialled import DialledDesk
 from bijlighar.headend.dispatch import Dispatcher
+from bijlighar.headend.doors import Doors
 from bijlighar.headend.fleet import Fleet, FleetPorts
 from bijlighar.headend.holding import Fence, Holding
 from bijlighar.headend.jobs import JobDesk
@@ -33,6 +35,7 @@ from bijlighar.headend.ports import Pushes
 from bijlighar.headend.push import PushDesk
 from bijlighar.headend.roster import Roster
 from bijlighar.headend.seen import SeenRows
+from bijlighar.headend.session import StandingLine
 from bijlighar.headend.settling import Settling
 from bijlighar.headend.tenure import Tenure
 from bijlighar.headend.terms import HeadEndSettings, Heartbeat, Ports
@@ -84,7 +87,7 @@ class HeadEnd:
         seen, layouts = SeenRows(), LayoutBook(ports.layouts)
         self._share(ports, keyring, seen, layouts, load_model)
         self._visit(ports, seen, layouts)
-        self.push = self._push_desk(ports.pushes, layouts)
+        self._doors = self._open_to(ports.pushes, layouts)
 
     def _share(
         self,
@@ -152,7 +155,13 @@ class HeadEnd:
             fleet=self._fleet,
             roster=self._roster,
             jobs=self._jobs,
-            visitor=Visitor(counters=self._counters, clock=clock, settings=settings.visits, ledger=self._ledger),
+            visitor=Visitor(
+                counters=self._counters,
+                clock=clock,
+                settings=settings.visits,
+                ledger=self._ledger,
+                line_of=self._line_of,
+            ),
             counters=self._counters,
             tenure=self._tenure,
             own_clock=self._own_clock,
@@ -174,43 +183,52 @@ class HeadEnd:
             permits=settings.dispatch.permits,
             in_library=self._in(self._library),
             steady=self._steady,
-            cut_short=self._dispatcher.cut_short,
+            cut_short=self._cut_short,
         )
-        self.push = self._push_desk(ports.pushes, layouts)
 
-    def _push_desk(self, store: Pushes | None, layouts: LayoutBook) -> PushDesk | None:
-        if self._settings.push is None or store is None:
-            return None
-        return PushDesk(
+    def _open_to(self, store: Pushes | None, layouts: LayoutBook) -> Doors:
+        """Build where meters push and dial in."""
+        return Doors(
             store,
-            self._settings.push,
+            push=self._settings.push,
+            dial_in=self._settings.dial_in,
             fleet=self._fleet,
             layouts=layouts,
             delivery=self._delivery,
             roster=self._roster,
+            tenure=self._tenure,
             alarms=self._alarms,
             metrics=self.metrics,
             clock=self._clock,
+            in_ledger=self._in_ledger,
         )
+
+    @property
+    def push(self) -> PushDesk | None:
+        """Where meters push, if anywhere."""
+        return self._doors.push
+
+    @property
+    def dialled(self) -> DialledDesk | None:
+        """Where meters dial in, if anywhere."""
+        return self._doors.dialled
 
     async def run(self) -> None:
         """Work until ``stop``.
 
-        Raises Unavailable when the store cannot even be read at the start, PushAddressTaken when pushes cannot be
-        heard where they shall be.
+        Raises Unavailable when the store cannot even be read at the start, PushAddressTaken or DialInAddressTaken
+        when meters cannot be heard where they shall be.
         """
         self._loop = asyncio.get_running_loop()
         try:
             self._fleet.apply(await self._in(self._library)(self._fleet.look_up))
-            if self.push is not None:
-                await self._in_ledger(self.push.load)
+            await self._doors.load()
             self._fleet_changed()
             await self._holding.begin()
             self._delivery.start()
             _log.info("head-end started", owner=self._settings.owner, meters=self._roster.held)
             try:
-                if self.push is not None:
-                    await self.push.open()
+                await self._doors.open()
                 await self._work()
             finally:
                 await self._wind_up()
@@ -238,7 +256,7 @@ class HeadEnd:
             group.create_task(self._every(every.registry_poll_s, self._poll_registry))
             group.create_task(self._every(every.heartbeat_s, self._beat))
             group.create_task(self._jobs.keep_sending(self._stopping))
-            group.create_task(self._every(every.refusal_poll_s, self._tell_pushes))
+            group.create_task(self._every(every.refusal_poll_s, self._doors.tell))
 
     async def _every(self, period_s: float, act: Callable[[], Awaitable[None]]) -> None:
         while not self._stopping.is_set():
@@ -259,7 +277,7 @@ class HeadEnd:
             self._holding.look_again()
         self._last_now_s = now_s
         if self._tenure.lapsed:
-            self._dispatcher.cut_short()
+            self._cut_short()
         self._dispatcher.begin_due()
 
     async def _poll_jobs(self) -> None:
@@ -281,17 +299,13 @@ class HeadEnd:
         except Unavailable as error:
             self._alarms.set("registry", f"the registry cannot be read: {error.reason}")
 
-    async def _tell_pushes(self) -> None:
-        """Figures of pushes; what was refused is kept, or waits for a store that is away."""
-        if self.push is None or (keep := self.push.tell()) is None:
-            return
-        count = len(self.push.refusals.waiting)
-        try:
-            await self._in_ledger(keep)
-        except Unavailable as error:
-            _log.warning("refused pushes wait for the store", count=count, cause=error.reason)
-        else:
-            self.push.kept(count)
+    def _line_of(self, meter_id: int) -> StandingLine | None:
+        return self._doors.line_of(meter_id)
+
+    def _cut_short(self, groups: Collection[str] | None = None) -> None:
+        """End visits of these groups, or all, and hang up on their meters: their lease is over."""
+        self._dispatcher.cut_short(groups)
+        self._doors.let_go(groups)
 
     def _landed(self, landed: Landed) -> None:
         self._settling.landed(landed)
@@ -320,8 +334,7 @@ class HeadEnd:
         self._publish("heartbeat", beat)
 
     def _fleet_changed(self) -> None:
-        if self.push is not None:
-            self.push.fleet_changed()
+        self._doors.fleet_changed(self._fleet.meters.values())
         count = len(self._fleet.unreadable)
         why = next(iter(self._fleet.unreadable.values()), "")
         self._alarms.set("meters-unreadable", f"{count} meters cannot be read, one {why}" if count else None)
@@ -332,16 +345,16 @@ class HeadEnd:
     async def _wind_up(self) -> None:
         """In the order that loses nothing: visits, their landing, then what is to be told of them."""
         self._stopping.set()
-        if self.push is not None:
-            await self.push.close()
+        await self._doors.close()
         await self._holding.end()
         await self._dispatcher.end(self._settings.grace_s)
+        await self._doors.hang_up()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._delivery.stop, self._settings.landing_grace_s)
         await asyncio.sleep(0)  # what the landing thread has handed over runs now
         if self._kept:
             await asyncio.wait(self._kept, timeout=self._settings.landing_grace_s)
-        await self._tell_pushes()
+        await self._doors.tell()
         await self._jobs.send()
         await self._tenure.leave()
         _log.info("head-end stopped", owner=self._settings.owner)

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar, Generic, TypeVar, cast
+from typing import ClassVar, Generic, Protocol, TypeVar, cast
 
 from bijlighar.cim.contacts import Outcome
 from bijlighar.dlms.association import (
@@ -27,7 +27,7 @@ from bijlighar.dlms.association import (
     ServiceRefused,
     SetDone,
 )
-from bijlighar.dlms.errors import CountersSpent, NotAuthentic, RemoteProtocolError, Replayed
+from bijlighar.dlms.errors import CountersSpent, CounterWentBack, NotAuthentic, RemoteProtocolError, Replayed
 from bijlighar.dlms.xdlms import ActionResult, ConfirmedServiceError, DataAccessResult, ExceptionResponse
 from bijlighar.headend.guard import Guard
 from bijlighar.headend.script import Act, Get, ReadRefused, Request, Script, Set, WrongMeter
@@ -56,6 +56,7 @@ class SessionEnd(Generic[T]):
     ``connected``, ``opened`` how far it came; ``value`` what the script returned, None unless it ended by itself
     ``latency_ms`` from the first step to the end, None when nothing was heard
     ``next_counter`` the invocation counter to go on with
+    ``went_back`` whether the meter's own counter was not above that of an earlier session
     """
 
     outcome: Outcome
@@ -67,6 +68,7 @@ class SessionEnd(Generic[T]):
     octets_received: int
     latency_ms: int | None
     next_counter: int
+    went_back: bool = False
 
 
 class Session(asyncio.Protocol, Generic[T]):
@@ -96,7 +98,7 @@ class Session(asyncio.Protocol, Generic[T]):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._value: T | None = None
-        self._opened = self._releasing = False
+        self._opened = self._releasing = self._went_back = False
         self._sent = self._received = self._received_before = 0
         self._begun = self._loop.time()
         self._answer_due = self._visit_due = self._begun + limits.visit_s
@@ -271,6 +273,7 @@ class Session(asyncio.Protocol, Generic[T]):
 
     def _not_authentic(self, error: NotAuthentic | Replayed) -> None:
         """Another meter has other keys, so its answer fails as a forged one would; its title tells them apart."""
+        self._went_back = isinstance(error, CounterWentBack)
         found = self._association.meter_title
         if self._expected_title and found and found != self._expected_title:
             self.finish(Outcome.WRONG_METER, f"expected title {self._expected_title.hex()}, found {found.hex()}")
@@ -302,6 +305,7 @@ class Session(asyncio.Protocol, Generic[T]):
                     octets_received=self._received,
                     latency_ms=latency_ms,
                     next_counter=self._association.next_invocation_counter,
+                    went_back=self._went_back,
                 )
             )
 
@@ -313,8 +317,8 @@ class Session(asyncio.Protocol, Generic[T]):
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:
-            if end is not None and end.outcome is Outcome.OK:
-                self._transport.close()
+            if end is not None and end.outcome is Outcome.OK and not end.detail:
+                self._transport.close()  # a line that a meter opened serves the next visit
             else:
                 self._transport.abort()
         self._script.close()
@@ -322,6 +326,13 @@ class Session(asyncio.Protocol, Generic[T]):
             self.ended.set_result(end)
         elif error is not None and not self.ended.done():
             self.ended.set_exception(error)
+
+
+class StandingLine(Protocol):
+    """A connection that stands already, as a meter that dials in has opened it."""
+
+    def carry(self, visit: asyncio.Protocol) -> None:
+        """``visit`` has the line until it closes or aborts it."""
 
 
 async def converse(
@@ -334,10 +345,11 @@ async def converse(
     expected_title: bytes | None,
     warrant_key: bytes | None,
     now: Callable[[], float],
+    line: StandingLine | None = None,
 ) -> SessionEnd[T]:
-    """Run ``script`` over a fresh connection. Raises only what our own code did wrong, WarrantRefused included.
+    """Run ``script`` over a fresh connection, or over ``line``; ``host`` empty: over nothing else.
 
-    Cancelling aborts the connection.
+    Raises only what our own code did wrong, WarrantRefused included. Cancelling aborts the connection.
     """
     session = Session(
         association,
@@ -349,8 +361,13 @@ async def converse(
     )
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(limits.connect_s):
-            await loop.create_connection(lambda: session, host, port)
+        if line is not None:
+            line.carry(session)
+        elif not host:
+            session.finish(Outcome.NO_ANSWER, "has not dialled in")
+        else:
+            async with asyncio.timeout(limits.connect_s):
+                await loop.create_connection(lambda: session, host, port)
     except TimeoutError:
         session.finish(Outcome.NO_ANSWER, f"no connection within {limits.connect_s:g} s")
     except OSError as error:

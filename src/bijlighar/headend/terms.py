@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from bijlighar.headend.alarms import Alarm
 from bijlighar.headend.coverage import WINDOW_DAYS
 from bijlighar.headend.delivery import DeliverySettings
+from bijlighar.headend.dialled import DialInSettings
 from bijlighar.headend.dispatch import DispatchSettings
 from bijlighar.headend.ports import (
     Counters,
@@ -55,6 +56,7 @@ class HeadEndSettings:
 
     ``owner``   this process's name, unique among head-ends
     ``push``    where meters push to; None: nowhere
+    ``dial_in`` where meters that cannot be called dial in; None: nowhere
     ``backfill_days`` how far back slots are asked for that were not read
     ``tenure``  how long it believes that a communication group is its own
     ``grace_s`` how long visits under way may go on after ``stop``; ``landing_grace_s`` the landing after them
@@ -67,6 +69,7 @@ class HeadEndSettings:
     dispatch: DispatchSettings = field(default_factory=DispatchSettings)
     settling: SettlingSettings = field(default_factory=SettlingSettings)
     push: PushSettings | None = None
+    dial_in: DialInSettings | None = None
     backfill_days: int = WINDOW_DAYS
     tenure: TenureSettings = field(default_factory=TenureSettings)
     tick_s: float = 0.1

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from bijlighar.cim.contacts import Outcome
+from bijlighar.cim.network import Meter
 from bijlighar.dlms import axdr
 from bijlighar.dlms.association import ClientAssociation
 from bijlighar.dlms.errors import Malformed
@@ -25,10 +26,11 @@ from bijlighar.headend.associating import PUBLIC, READER, SETTING, KeptSettings,
 from bijlighar.headend.clock import Clock
 from bijlighar.headend.clocksetting import ClockLimits, ClockSetting, set_clock
 from bijlighar.headend.counters import CounterBook, Reserved
+from bijlighar.headend.heard import FORGOTTEN_S, NOT_HEARD, HeardCounters
 from bijlighar.headend.keys import MeterKeys
 from bijlighar.headend.reading import CLOCK_UNSET, Errand, Gathered, read_meter
 from bijlighar.headend.script import Get, Script
-from bijlighar.headend.session import SessionEnd, TimeLimits, converse
+from bijlighar.headend.session import SessionEnd, StandingLine, TimeLimits, converse
 
 T = TypeVar("T")
 
@@ -75,7 +77,10 @@ class NoSuchAssociation(Exception):
 
 
 class Visitor:
-    """Visits meters. ``ledger`` is the one thread in which the store is asked for counters."""
+    """Visits meters. ``ledger`` is the one thread in which the store is asked for counters.
+
+    ``line_of`` a meter's number: the line on which it has dialled in, None where it must be called.
+    """
 
     def __init__(
         self,
@@ -85,6 +90,7 @@ class Visitor:
         settings: VisitSettings,
         ledger: Executor | None = None,
         draw: Callable[[int], bytes] = secrets.token_bytes,
+        line_of: Callable[[int], StandingLine | None] = lambda _: None,
     ) -> None:
         self._counters = counters
         self._clock = clock
@@ -92,6 +98,9 @@ class Visitor:
         self._kept = KeptSettings(settings.own_title, settings.max_pdu)
         self._ledger = ledger
         self._draw = draw
+        self._line_of = line_of
+        self._heard = HeardCounters()
+        self._went_back: dict[int, float] = {}
         self._suspect: set[tuple[int, int]] = set()
         self._clock_tried_s: dict[int, float] = {}
 
@@ -145,13 +154,36 @@ class Visitor:
                 return _without_value(told)
             above = self._counters.above(reserved, told.value)
             reserved = above or await self._in_ledger(self._counters.take_above, *named, told.value)
-        end = await self._over_tcp(errand, self._association(errand, keys, role, reserved), script)
+        association = self._association(errand, keys, role, reserved)
+        end = await self._over_tcp(errand, association, script)
         self._counters.put_back(*named, reserved, end.next_counter)
+        self._note_heard(errand.meter, keys, role, association, went_back=end.went_back)
         if end.opened:
             self._suspect.discard(named)
         elif end.connected:
             self._suspect.add(named)
         return end
+
+    def _note_heard(
+        self, meter: Meter, keys: MeterKeys, role: str, association: ClientAssociation, *, went_back: bool
+    ) -> None:
+        """Remember the meter's own counter, and whose sessions began with one from before."""
+        now_s, counter = self._clock.now(), association.last_heard_counter
+        if went_back:
+            self._went_back[meter.meter_id] = now_s
+        elif counter != NOT_HEARD:
+            self._heard.note(meter.meter_id, role, (meter.system_title, keys), now_s, counter)
+            self._went_back.pop(meter.meter_id, None)
+
+    def told_of_replays(self) -> str | None:
+        """Whose last session looked like an old one, for the alarm; None when there is none."""
+        limit_s = self._clock.now() - FORGOTTEN_S
+        for meter_id in [meter_id for meter_id, at_s in self._went_back.items() if at_s < limit_s]:
+            del self._went_back[meter_id]
+        if not self._went_back:
+            return None
+        last = next(reversed(self._went_back))
+        return f"{len(self._went_back)} meters answered with a counter from before, the last of them meter {last}"
 
     async def _reserve(self, named: tuple[int, int]) -> Reserved:
         if self._counters.ready(*named):
@@ -170,8 +202,12 @@ class Visitor:
         self, errand: Errand, keys: MeterKeys, role: str, reserved: Reserved | None
     ) -> ClientAssociation:
         model = errand.model
-        settings = self._kept.of(errand.meter.meter_id, model, _access(model, role), keys)
-        return begin(settings, reserved, self._draw(_CHALLENGE_OCTETS))
+        meter = errand.meter
+        settings = self._kept.of(meter.meter_id, model, _access(model, role), keys, meter.gateway_address)
+        heard = NOT_HEARD
+        if reserved is not None and Quirk.COUNTER_RESTARTS not in model.quirks:
+            heard = self._heard.of(meter.meter_id, role, (meter.system_title, keys), self._clock.now())
+        return begin(settings, reserved, self._draw(_CHALLENGE_OCTETS), heard)
 
     async def _over_tcp(self, errand: Errand, association: ClientAssociation, script: Script[T]) -> SessionEnd[T]:
         meter = errand.meter
@@ -184,6 +220,7 @@ class Visitor:
             expected_title=meter.system_title or None,
             warrant_key=self._settings.warrant_key,
             now=self._clock.now,
+            line=self._line_of(meter.meter_id),
         )
 
 
@@ -191,7 +228,7 @@ def _without_value(end: SessionEnd[int]) -> SessionEnd[T]:
     """A session that ended before its script could begin."""
     return SessionEnd(
         outcome=end.outcome if end.outcome is not Outcome.OK else Outcome.INCOMPLETE,
-        detail=f"invocation counter: {end.detail}",
+        detail=f"invocation counter: {end.detail}" if end.connected else end.detail,
         connected=end.connected,
         opened=False,
         value=None,

@@ -175,6 +175,13 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), rows)
 
 
+def upsert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row unless its primary key stands already; whether it was inserted."""
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    keys = [column.name for column in table.primary_key]
+    return connection.execute(make(table).on_conflict_do_nothing(index_elements=keys), row).rowcount > 0
+
+
 _ARRAYS = {Text: "text[]", Integer: "int4[]", BigInteger: "int8[]", Float: "float8[]", LargeBinary: "bytea[]"}
 
 

@@ -1,8 +1,9 @@
 """What is kept of pushes besides their rows: accepted counters by sender and key, and what was refused.
 
 A window is written in the transaction that makes the rows of its pushes durable (``landing``), never by itself: so
-a crash cannot leave a row whose counter may be used again, nor a counter that is used up without its row. What is
-refused is evidence, and only ever added.
+a crash cannot leave a row whose counter may be used again, nor a counter that is used up without its row.
+Greetings of meters that dial in carry no rows; their windows, under key ids of their own, are written when they
+are judged. What is refused is evidence, and only ever added.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from bijlighar.cim.exchange import PushWindow, RefusedPush
 from bijlighar.cim.period import Period
 from bijlighar.records import tables
-from bijlighar.records.database import Database, upsert
+from bijlighar.records.database import Database, upsert, upsert_new
 
 _WINDOW = ("system_title", "key_id", "highest", "window")
 _REFUSED = ("received_s", "reason", "system_title", "meter_id", "counter", "peer", "octets")
@@ -41,6 +42,28 @@ class PushRecords:
             PushWindow(system_title=title, key_id=key_id, highest=highest, window=window)
             for title, key_id, highest, window in rows
         ]
+
+    def admit(self, greetings: Sequence[PushWindow]) -> list[bool]:
+        """Keep each window whose ``highest`` is above what is kept, in order; whether it was. Raises Unavailable.
+
+        Durable before return. Judged and kept in one transaction, so that of several head-ends that hear the same
+        greeting one alone admits it.
+        """
+        row = tables.push_windows
+        raised = (
+            update(row)
+            .where(row.c.system_title == bindparam("title"), row.c.key_id == bindparam("key"))
+            .where(row.c.highest < bindparam("counter"))
+            .values(highest=bindparam("counter"), window=bindparam("octets"))
+        )
+        admitted = []
+        with self._database.write() as connection:
+            for window in greetings:
+                named = {"title": window.system_title, "key": window.key_id}
+                value = {"counter": window.highest, "octets": window.window}
+                higher = connection.execute(raised, named | value).rowcount > 0
+                admitted.append(higher or upsert_new(connection, row, asdict(window)))
+        return admitted
 
     def keep_refused(self, refused: Sequence[RefusedPush]) -> None:
         """Keep pushes that were not accepted; durable before return. Raises Unavailable."""

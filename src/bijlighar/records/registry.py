@@ -178,6 +178,7 @@ def meter_of(row: RowMapping | dict[str, Any]) -> Meter:
         group=row["communication_group"],
         maker=row["maker"],
         register_digits=row["register_digits"],
+        gateway_address=row["gateway_address"] or "",
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bijlighar.cim.gateway_address import GatewayAddressRefused, parse_gateway_address
 from bijlighar.cim.network import MeterCategory, UsagePointKind
 
 CELL_LIMIT = 500
@@ -92,6 +93,14 @@ def _code(text: str) -> str:
 def _host(text: str) -> str:
     if not _HOST.fullmatch(_words(text)):
         raise CellRefused("is not a host name or an address")
+    return text
+
+
+def _gateway_address(text: str) -> str:
+    try:
+        parse_gateway_address(_words(text))
+    except GatewayAddressRefused as refused:
+        raise CellRefused(str(refused)) from None
     return text
 
 
@@ -225,11 +234,12 @@ SHEETS = {
                 _column("category", _one_of(tuple(MeterCategory))),
                 _column("model", _code),
                 _column("usage_point", _code),
-                _column("host", _host),
+                _optional("host", _host, ""),
                 _optional("port", _whole(1, 65_535), 4059),
                 _optional("group", _words, ""),
                 _optional("maker", _words, ""),
                 _optional("register_digits", _whole(3, MOST_DIGITS), None),
+                _optional("gateway_address", _gateway_address, None),
                 *(_optional(name, _whole(1, TRANSFORMER_LIMIT), None) for name in RATIO_COLUMNS),
                 *(_optional(name, _whole(0, REGISTER_LIMIT_WH), None) for name in REGISTER_COLUMNS),
             ),

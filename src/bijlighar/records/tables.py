@@ -117,6 +117,7 @@ meters = Table(
     _text("communication_group"),
     _text("maker"),
     Column("register_digits", Integer),
+    Column("gateway_address", Text),
 )
 
 installations = Table(

@@ -1,0 +1,227 @@
+"""A mohalla in one process: virtual meters over loopback, real records, and head-ends that can be hurt on purpose.
+
+Every meter is read for its midnights: 35 rows at first, one with every day that the clock is moved on.
+"""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+
+from bijlighar.cim.channels import ProfileKind
+from bijlighar.headend.delivery import DeliverySettings
+from bijlighar.headend.dialled import DialInSettings
+from bijlighar.headend.dispatch import DispatchSettings
+from bijlighar.headend.retry import Backoff
+from bijlighar.headend.schedule import CADENCES, ScheduleSettings, Task
+from bijlighar.headend.service import HeadEnd, HeadEndSettings
+from bijlighar.headend.session import TimeLimits
+from bijlighar.headend.tenure import TenureSettings
+from bijlighar.headend.visitor import VisitSettings
+from bijlighar.operations.headend_process import ports_of
+from bijlighar.operations.registry_import import import_registry
+from bijlighar.records import Records
+from meterlab import registry
+from meterlab.dial_in import DialIn
+from meterlab.exchange import Exchange
+from meterlab.lab import build
+from meterlab.push import PushMaker
+from meterlab.server import listener, serve
+
+from .doubles import RING, FixedClock
+from .fakes import WHOLE_S
+
+NOW_S = 1_763_922_600  # 2025-11-24 00:00 in Kanpur: the midnight that has just been
+DAY_S = 86_400
+MIDNIGHTS = 35
+SEED = 7
+SETTINGS = HeadEndSettings(
+    visits=VisitSettings(limits=TimeLimits(connect_s=10, answer_s=10, visit_s=60)),
+    schedule=ScheduleSettings(
+        cadences={Task.DAILY: replace(CADENCES[Task.DAILY], delay_s=0, spread_s=0)},
+        backoff=Backoff(base_s=30, cap_s=60, attempts=3),
+        first_spread_s=0.0,
+    ),
+    dispatch=DispatchSettings(most_sessions=100, most_sessions_a_group=100, ask_signal=False),
+    delivery=DeliverySettings(most_wait_s=0.05, retry_s=0.02, retry_cap_s=0.05),
+    tick_s=0.01,
+    job_poll_s=0.1,
+    registry_poll_s=0.2,
+    refusal_poll_s=0.05,
+    heartbeat_s=0.02,
+    grace_s=0.2,
+    landing_grace_s=5.0,
+)
+
+
+class Watched:
+    """The landing, with every row counted once it is durable. ``before``: called first, may raise Unavailable."""
+
+    def __init__(self, landing):
+        self._landing = landing
+        self.rows = Counter()
+        self.before = lambda: None
+
+    def land(self, readings, contacts, windows=()):
+        self.before()
+        self._landing.land(readings, contacts, windows)
+        for batch in readings:
+            for meter_id, start_s in zip(batch.meter_id.tolist(), batch.start_s.tolist(), strict=True):
+                self.rows[batch.kind, meter_id, start_s] += 1
+
+    def quarantine(self, readings, reasons):
+        self.before()
+        self._landing.quarantine(readings, reasons)
+
+
+class BlocksKept:
+    """The past, in which every block is held already: thirty times as much as midnights, and no other course."""
+
+    def __init__(self, past, meter_ids):
+        self._past = past
+        self._meter_ids = np.array(sorted(meter_ids), np.int32)
+
+    def __getattr__(self, name):
+        return getattr(self._past, name)
+
+    def held_parts(self, kind, period, meter_ids=None):
+        if kind is not ProfileKind.BLOCK_LOAD:
+            return self._past.held_parts(kind, period, meter_ids)
+        starts = np.arange(period.start_s // 900 * 900, period.end_s, 900, np.int64)
+        count = len(self._meter_ids)
+        return [(np.repeat(self._meter_ids, len(starts)), np.tile(starts, count))]
+
+
+class Reader:
+    """One head-end of the mohalla."""
+
+    def __init__(self, mohalla, settings, **ports):
+        self.mohalla = mohalla
+        self.settings = settings
+        self.named = ports
+        self.contacts = []
+        self.beats = 0
+        self.raised = set()
+
+    async def begin(self):
+        """Start, or start again."""
+        ports = ports_of(self.mohalla.records)
+        past = BlocksKept(ports.past, self.mohalla.meters)
+        ports = replace(ports, landing=self.mohalla.landing, past=past, **self.named)
+        self.headend = HeadEnd(ports, self.mohalla.clock, RING, self.settings, self.publish)
+        self.task = asyncio.create_task(self.headend.run())
+        beats = self.beats
+        await self.mohalla.until(lambda: self.beats > beats)
+        return self
+
+    async def end(self):
+        """Stop as SIGTERM would."""
+        await self.headend.stop()
+        await self.task
+
+    def publish(self, topic, payload):
+        if topic == "contacts":
+            self.contacts += payload
+        elif topic == "heartbeat":
+            self.beats += 1
+            self.beat = payload
+            self.raised |= {alarm.code for alarm in payload.alarms}
+
+    def alarms(self):
+        return {alarm.code: alarm.detail for alarm in self.headend.alarms}
+
+    def metric(self, name, **labels):
+        return self.headend.metrics.registry.get_sample_value(f"bijlighar_{name}", labels) or 0
+
+    def outcomes(self):
+        return Counter(contact.outcome.value for contact in self.contacts)
+
+
+class Mohalla:
+    """``async with`` it: meters answer; ``reader`` begins head-ends. ``door`` is where meters dial in."""
+
+    def __init__(self, town, folder, *, url, calls=(), now_s=NOW_S + 60):
+        self.clock = FixedClock(float(now_s))
+        self.folder = folder
+        self.url = url
+        self.lab = build(town, now_s=now_s, calls=calls)
+        self.exchange = Exchange(lab=self.lab, clock=self.clock)
+        self.maker = PushMaker(self.lab)
+        self.readers = []
+        self.dialling = None
+
+    async def __aenter__(self):
+        self.port = await self.switch_on()
+        self.records = Records(self.url, self.folder, now=self.clock.now)
+        self.landing = Watched(self.records.landing)
+        registry.write(self.lab.town, self.folder / "sheets", self.port)
+        report = import_registry(self.records, self.folder / "sheets", RING)
+        assert report.error_count == 0, report
+        self.meters = {meter.meter_id: meter for meter in self.records.registry.meters()}
+        return self
+
+    async def __aexit__(self, *_):
+        for reader in self.readers:
+            if not reader.task.done():
+                await reader.end()
+        await self.hang_up()
+        await self.switch_off()
+        self.records.close()
+
+    async def switch_on(self, port=0):
+        """All meters answer."""
+        bound, self.stop = asyncio.get_running_loop().create_future(), asyncio.Event()
+        self.serving = asyncio.create_task(serve(self.exchange, listener(port), bound.set_result, self.stop))
+        return await bound
+
+    async def switch_off(self):
+        """No meter answers, and whatever was under way is torn."""
+        self.stop.set()
+        await self.serving
+
+    async def reader(self, settings=SETTINGS, **ports):
+        reader = Reader(self, settings, **ports)
+        self.readers.append(reader)
+        return await reader.begin()
+
+    def dial(self, *ports, retry_s=0.05):
+        """Who dials in calls these ports of loopback in turn."""
+        doors = [("127.0.0.1", port) for port in ports]
+        self.dialler = DialIn(self.exchange, self.maker, doors, retry_s=retry_s)
+        self.dialling = asyncio.create_task(self.dialler.run())
+
+    async def hang_up(self):
+        if self.dialling is not None:
+            self.dialling.cancel()
+            await asyncio.gather(self.dialling, return_exceptions=True)
+            self.dialling = None
+            await self.until(lambda: not any(line.dialled for line in self.exchange.open))
+
+    async def until(self, true):
+        """Wait until something holds; a head-end that has failed fails the test."""
+        async with asyncio.timeout(WHOLE_S):
+            while not true():
+                for reader in self.readers:
+                    if reader.task.done():
+                        reader.task.result()
+                await asyncio.sleep(0.005)
+
+    def whole(self, days=0):
+        """Whether every midnight of all meters has landed."""
+        return len(self.landing.rows) == (MIDNIGHTS + days) * len(self.meters)
+
+    def held(self):
+        """Midnights by meter."""
+        return Counter(meter_id for _, meter_id, _ in list(self.landing.rows))
+
+    def doubled(self):
+        return [key for key, count in list(self.landing.rows.items()) if count > 1]
+
+
+def listening(settings=SETTINGS, **limits):
+    """Settings of a head-end at which meters may dial in."""
+    return replace(settings, dial_in=DialInSettings(host="127.0.0.1", port=0, **limits))
+
+
+SHORT_TENURE = TenureSettings(renew_s=0.1, fresh_s=2.0, held_s=4.0, taken_s=6.0)
