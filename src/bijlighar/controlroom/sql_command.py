@@ -36,6 +36,8 @@ def sql(
     """Answer a question in SQL over one state of the records; docs/analysts.md tells the views."""
     if told_as is AnswerFormat.PARQUET and out is None:
         fail("--format parquet needs --out FILE")
+    if out is not None and not out.absolute().parent.is_dir():
+        fail(f"there is no folder {out.absolute().parent}")
     with _opened(config, data) as (records, folder, now_s):
         if out is not None and out.absolute().resolve().is_relative_to(folder.resolve()):
             fail("--out must not lie in the data directory")
