@@ -69,6 +69,19 @@ def test_a_history_that_has_stopped_growing_is_all_there_is(wall: list[float]) -
     assert "90.0% of 35 days' blocks" in written.getvalue()
 
 
+def test_in_the_first_seconds_nothing_late_is_no_history_read(wall: list[float]) -> None:
+    teller, written = _teller()
+    wall[0] += STANDS_STILL_S + 1  # a busy machine starts slowly
+    teller.ready()
+    for readings in (21, 95):
+        wall[0] += 2
+        teller.progress(_health(readings, None), speed=240)
+    assert "is read" not in written.getvalue()
+    wall[0] += STANDS_STILL_S
+    teller.progress(_health(95, None), speed=240)
+    assert "is read: 95 rows" in written.getvalue()
+
+
 def test_before_any_reading_nothing_is_called_read(wall: list[float]) -> None:
     teller, written = _teller()
     wall[0] += STANDS_STILL_S + 1

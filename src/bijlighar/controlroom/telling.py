@@ -45,7 +45,7 @@ class Teller:
         for name, password in self._sign_ins.items():
             self.say(f"  sign in as [bold]{name}[/bold] with the password [bold]{password}[/bold]")
         self.say("Ctrl-C ends everything.")
-        self._began_s = time.monotonic()
+        self._began_s = self._grew_s = time.monotonic()
 
     def progress(self, health: Health | None, *, speed: float) -> None:
         """How far the reading is, until it has caught up for the first time."""
@@ -66,12 +66,15 @@ class Teller:
         self._show(told)
 
     def _is_caught_up(self, health: Health) -> bool:
-        """Nothing due is late, and the history is whole or has stopped growing: some of it may be gone."""
+        """Nothing due is late, and the history is whole or has stopped growing: some of it may be gone.
+
+        In the first seconds nothing can be late, and how much is read is not known yet: that is no end.
+        """
         now_s = time.monotonic()
         if health.history_share is not None and health.history_share > self._share:
             self._share, self._grew_s = health.history_share, now_s
         in_time = health.lag_s is not None and health.lag_s <= CAUGHT_UP_S
-        is_whole = health.history_share is None or health.history_share >= NEARLY_WHOLE
+        is_whole = health.history_share is not None and health.history_share >= NEARLY_WHOLE
         return in_time and health.readings > 0 and (is_whole or now_s - self._grew_s > STANDS_STILL_S)
 
     def _show(self, told: str) -> None:
