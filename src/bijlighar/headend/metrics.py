@@ -70,6 +70,27 @@ class Metrics:
         self._of_dialled()
         self._alarm = Gauge("bijlighar_alarm", "1 while the alarm stands", ["code"], registry=self.registry)
 
+    def _of_dialled(self) -> None:
+        """Of meters that dial in."""
+        self._greetings = Counter(
+            "bijlighar_greetings",
+            "Greetings of meters that dial in, by outcome",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self._dialled_closed = Counter(
+            "bijlighar_dialled_connections_closed",
+            "Connections of meters that dialled in that the head-end closed, by reason",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.dialled_lines = Gauge(
+            "bijlighar_dialled_lines", "Meters that have dialled in", registry=self.registry
+        )
+        self.dialled_unproven = Gauge(
+            "bijlighar_dialled_unproven", "Connections that have not proven who they are", registry=self.registry
+        )
+
     def contacts(self, contacts: Sequence[Contact]) -> None:
         """Count ended visits."""
         for outcome, count in Tally(contact.outcome.value for contact in contacts).items():
