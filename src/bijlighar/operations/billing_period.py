@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,6 +19,7 @@ from bijlighar.mdm.billing import Determinants, IntervalGroup, Segments, Tally
 from bijlighar.mdm.billing.determinants import CHANNELS, ENERGY
 from bijlighar.mdm.billing.tariff import Band, band_of
 from bijlighar.mdm.measurements import final_state
+from bijlighar.operations.billing_lengths import counted_once
 from bijlighar.operations.day_meters import multiplier, told_ratio, wraps_at_wh
 from bijlighar.operations.day_service import Stay, stays
 from bijlighar.records import Records
@@ -174,26 +177,43 @@ def _groups(
         day = days[0] + timedelta(days=ago)
         period = civil_day(day, zone)
         today = np.flatnonzero((start < period.end_s) & (end > period.start_s))
-        for file in records.blocks.day(day):
-            group = _group(records, file, day, period, at_s)
-            row = np.searchsorted(group.meter_id, meter[today])
-            row[row == len(group.meter_id)] = 0
-            mine = today[group.meter_id[row] == meter[today]] if len(group.meter_id) else today[:0]
-            row = np.searchsorted(group.meter_id, meter[mine])
-            begins = group.start_s
-            yield IntervalGroup(
-                segment=mine,
-                period_s=file.period_s,
-                start_s=begins,
-                band=band_of(bands, begins, _utc_offset_s(period)),
-                values={channel: values[row] for channel, values in group.values.items()},
-                expected=(begins >= start[mine, None]) & (begins < end[mine, None]),
-                estimated=group.estimated[row],
+        files = sorted(records.blocks.day(day), key=attrgetter("bucket"))
+        for _, some in groupby(files, key=attrgetter("bucket")):
+            groups = [_group(records, file, day, period, at_s) for file in some]
+            yield from counted_once(
+                [_interval_group(group, meter, start, end, today, bands, period) for group in groups]
             )
+
+
+def _interval_group(
+    group: _Block,
+    meter: Integers,
+    start: Integers,
+    end: Integers,
+    today: Integers,
+    bands: tuple[Band, ...],
+    day: Period,
+) -> IntervalGroup:
+    """A block's rows by segment, as far as their meters hung there."""
+    row = np.searchsorted(group.meter_id, meter[today])
+    row[row == len(group.meter_id)] = 0
+    mine = today[group.meter_id[row] == meter[today]] if len(group.meter_id) else today[:0]
+    row = np.searchsorted(group.meter_id, meter[mine])
+    begins = group.start_s
+    return IntervalGroup(
+        segment=mine,
+        period_s=group.period_s,
+        start_s=begins,
+        band=band_of(bands, begins, _utc_offset_s(day)),
+        values={channel: values[row] for channel, values in group.values.items()},
+        expected=(begins >= start[mine, None]) & (begins < end[mine, None]),
+        estimated=group.estimated[row],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Block:
+    period_s: int
     meter_id: NDArray[np.int64]
     start_s: Integers
     values: dict[str, Integers]
@@ -219,6 +239,7 @@ def _group(records: Records, file: BlockFile, day: date, period: Period, at_s: i
         if channel in sealed.blocks.channels or channel == ENERGY
     }
     return _Block(
+        period_s=file.period_s,
         meter_id=sealed.blocks.meter_id.astype(np.int64),
         start_s=period.start_s + np.arange(sealed.blocks.slots, dtype=np.int64) * file.period_s,
         values={channel: state.value for channel, state in states.items()},
