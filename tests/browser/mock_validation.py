@@ -196,7 +196,7 @@ def sheet() -> str:
     return "start,value_wh,source\r\n2026-06-10T18:30:00Z,410,reading\r\n"
 
 
-CAUSES = {"same": 9_811, "held": 118, "no-reading": 40, "billed-otherwise": 2, "amount-differs": 1}
+CAUSES = {"billed-otherwise": 2, "amount-differs": 1, "same": 9_811, "held": 118, "no-reading": 40}
 
 
 def link(state: str) -> dict[str, Any]:
@@ -259,6 +259,7 @@ def reconciliation(day: str, state: str, query: dict[str, str]) -> dict[str, Any
             "usage_point": f"UP{cause[:2]}{number:04d}".upper(),
             "name": f"Flat {100 + number}",
             "meter_id": number % TRIAL_METERS + 1,
+            "serial": f"BJ{10_000_001 + number % TRIAL_METERS}",
             "cause": cause,
             "detail": details.get(cause, ""),
             "sent_wh": None if cause == "no-reading" else 8_420 + number * 10,

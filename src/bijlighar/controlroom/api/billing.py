@@ -24,6 +24,7 @@ from bijlighar.operations.billing_exchange.json_form import (
     receipt_of,
     statement_of,
 )
+from bijlighar.operations.billing_exchange.reconciling import UNEXPLAINED
 from bijlighar.operations.billing_exchange.signing import HEADER, SignatureRefused, verify
 from bijlighar.records.billing_checks import LinkDecision, Reconciliation
 from bijlighar.records.billing_in import MessageContradicts
@@ -54,7 +55,8 @@ class ReconciliationRow(msgspec.Struct, frozen=True, kw_only=True):
 class ReconciliationView(ReconciliationRow, frozen=True, kw_only=True):
     """The same with a page of its differences; ``total`` of them have the chosen cause.
 
-    Each names its usage point with its ``name`` and the ``meter_id`` in service there, null where there is none.
+    Those without a cause come first. Each has the usage point's ``name``, and ``meter_id`` and ``serial`` of the
+    meter in service there, null and empty where there is none.
     """
 
     causes: dict[str, int]
@@ -199,6 +201,7 @@ async def reconciliation(
         if found is None:
             return None
         chosen = [each for each in found.content["differences"] if cause in ("", each["cause"])]
+        chosen.sort(key=lambda each: each["cause"] not in UNEXPLAINED)  # stable: within each, by usage point
         page = chosen[offset : offset + limit]
         places = room.index.at_usage_points({each["usage_point"] for each in page})
         return ReconciliationView(
@@ -270,6 +273,7 @@ def _difference(told: dict[str, Any], place: MeterPlace | None) -> dict[str, Any
         **told,
         "name": "" if place is None else place.text("name"),
         "meter_id": None if place is None else place.meter.meter_id,
+        "serial": "" if place is None else place.meter.serial,
     }
 
 

@@ -14,6 +14,7 @@ export interface Difference {
   usage_point: string;
   name: string;
   meter_id: number | null;
+  serial: string;
   cause: string;
   detail: string;
   sent_wh: number | null;

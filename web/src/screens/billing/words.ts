@@ -71,7 +71,7 @@ export const en = {
   notFound: 'There is no reconciliation of this period.',
   summary:
     '{billed} of {points} usage points billed the same, {explained} explained, {unexplained} without a cause.',
-  madeAt: 'made {time}',
+  madeAt: 'Made {time}.',
   causes: 'Cause',
   allCauses: 'all',
   differences: 'Differences',
@@ -211,7 +211,7 @@ export const hi: Readonly<Record<keyof typeof en, string>> = {
   reconciliation: 'मिलान {period}',
   notFound: 'इस अवधि का कोई मिलान नहीं है।',
   summary: '{points} में से {billed} उपयोग बिंदुओं का बिल समान, {explained} का कारण ज्ञात, {unexplained} का कारण अज्ञात।',
-  madeAt: '{time} को हुआ',
+  madeAt: '{time} को हुआ।',
   causes: 'कारण',
   allCauses: 'सभी',
   differences: 'अंतर',

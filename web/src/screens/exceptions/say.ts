@@ -83,7 +83,7 @@ export function foundText(language: Language, row: ExceptionRow): string {
   };
   const above = rule === 'sum-check' ? (measured ?? 0) >= 0 : (measured ?? 0) > (limit ?? 0);
   const key = rule === 'sum-check' || rule === 'high-low' ? `${rule}.${above ? 'high' : 'low'}` : rule;
-  return own.filled('found', key, filling);
+  return own.filled('found', measured === null && rule === 'spike' ? 'spike.endless' : key, filling);
 }
 
 const absolute = (value: number | null): number | null => (value === null ? null : Math.abs(value));
