@@ -15,6 +15,7 @@ from bijlighar.cim.contacts import Contact, Outcome
 from bijlighar.cim.exchange import JobState, LeaseLost, ReadJob, Unavailable
 from bijlighar.dlms.model import MeterModel
 from bijlighar.headend.alarms import Alarms
+from bijlighar.headend.asking import Asking
 from bijlighar.headend.associating import READER, counts
 from bijlighar.headend.clock import Clock
 from bijlighar.headend.counters import CounterBook
@@ -98,6 +99,7 @@ class Dispatcher:
         self._in_ledger = in_ledger
         self._permits = settings.permits
         self._turns = Turns()
+        self._asking = Asking()
         self._line: deque[Visit] = deque()
         self._line_ticks = 0
         self._stocking: asyncio.Task[None] | None = None
@@ -153,11 +155,17 @@ class Dispatcher:
         free = self._roster.holds(meter_id) and not self._roster.is_busy(meter_id)
         if not free or not self._bears(group) or not self._tenure.may_begin(group):
             return True
+        if self._asking and self._waits_for_layout(meter_id):
+            return True
         if self._counters.in_bulk and not self._has_counters(meter_id):
             return False
         self._turns.visit_began(group)
         self._begin(visit, None)
         return True
+
+    def _waits_for_layout(self, meter_id: int) -> bool:
+        model, firmware = self._fleet.meters[meter_id].model, self._fleet.firmware.get(meter_id)
+        return self._asking.waits(model, firmware, asyncio.get_running_loop().time())
 
     def _has_counters(self, meter_id: int) -> bool:
         address = self._reader_address(meter_id)
@@ -254,12 +262,14 @@ class Dispatcher:
             return
         group = self._group(visit.meter_id)
         self._groups[group] += 1
+        self._asking.begins(errand, asyncio.get_running_loop().time())
         task = asyncio.create_task(self._visit(visit, opened, errand, keys, started_s))
         self._running[task] = group
-        task.add_done_callback(lambda ended: self._ended(ended, group))
+        task.add_done_callback(lambda ended: self._ended(ended, group, errand))
 
-    def _ended(self, task: asyncio.Task[None], group: str) -> None:
+    def _ended(self, task: asyncio.Task[None], group: str, errand: Errand) -> None:
         del self._running[task]
+        self._asking.ended(errand)
         self._groups[group] -= 1
         if not self._groups[group]:
             del self._groups[group]
