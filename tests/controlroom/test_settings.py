@@ -110,6 +110,16 @@ def test_pushes_are_heard_at_an_address_and_port_or_nowhere() -> None:
     assert Settings(push_address="[::]:4059").push_target() == ("::", 4059)
 
 
+def test_each_head_end_has_a_door_of_its_own_for_meters_that_dial_in() -> None:
+    assert Settings().dial_in_door(1) is None
+    settings = Settings(dial_in_address="0.0.0.0:4060", headends=2, push_address="0.0.0.0:4059")
+    assert [settings.dial_in_door(number) for number in (1, 2)] == [("0.0.0.0", 4060), ("0.0.0.0", 4061)]
+    for wrong in ("4060", "0.0.0.0:65535", "0.0.0.0:4058"):
+        with pytest.raises(SettingsRefused) as refused:
+            Settings(dial_in_address=wrong, headends=2, push_address="0.0.0.0:4059")
+        assert refused.value.key == "dial_in_address"
+
+
 @pytest.mark.parametrize(
     "text", ["4059", ":4059", "meters.example:4059", "0.0.0.0:", "0.0.0.0:0", "0.0.0.0:65536"]
 )

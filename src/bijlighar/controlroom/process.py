@@ -14,6 +14,7 @@ from bijlighar.cim.exchange import Unavailable
 from bijlighar.controlroom.children import EXIT_USER_FAULT
 from bijlighar.controlroom.server import serve_control_room, set_up_logs
 from bijlighar.controlroom.settings import Settings, from_parent
+from bijlighar.headend.dialled import DialInAddressTaken
 from bijlighar.headend.keys import Keyring, MasterKeyRefused
 from bijlighar.headend.model_files import ModelsNotUsable, add_models_of
 from bijlighar.headend.push import PushAddressTaken
@@ -29,12 +30,14 @@ WORKER_NICENESS = 10
 
 def run_headend(settings: Settings, number: int) -> None:
     """Serve head-end ``number``, counted from 1, until SIGTERM. Raises MasterKeyRefused besides Unavailable."""
+    from bijlighar.headend.dialled import DialInSettings  # noqa: PLC0415
     from bijlighar.headend.dispatch import DispatchSettings  # noqa: PLC0415
     from bijlighar.headend.push import PushSettings  # noqa: PLC0415
     from bijlighar.headend.service import HeadEndSettings  # noqa: PLC0415 (the control room needs none of it)
     from bijlighar.headend.visitor import VisitSettings  # noqa: PLC0415
     from bijlighar.operations.headend_process import HeadEndProcess, run  # noqa: PLC0415
 
+    door = settings.dial_in_door(number)
     target = settings.push_target() if number == 1 else None  # one process alone knows which pushes were heard
     most, by_kind = settings.group_sessions()
     own_title = TITLE_PREFIX + number.to_bytes(TITLE_OCTETS - len(TITLE_PREFIX), "big")
@@ -54,6 +57,7 @@ def run_headend(settings: Settings, number: int) -> None:
                 visits=VisitSettings(own_title=own_title),
                 backfill_days=settings.backfill_days,
                 push=None if target is None else PushSettings(host=target[0], port=target[1]),
+                dial_in=None if door is None else DialInSettings(host=door[0], port=door[1]),
             ),
         )
     )
@@ -79,6 +83,16 @@ def run_worker(settings: Settings) -> None:
     )
 
 
+_USER_FAULTS = (
+    DialInAddressTaken,
+    MasterKeyRefused,
+    ModelsNotUsable,
+    PushAddressTaken,
+    SchemaTooNew,
+    RecordsMoved,
+)
+
+
 def main(arguments: list[str]) -> None:
     """Run one process of the product."""
     kind, file, number = arguments
@@ -92,7 +106,7 @@ def main(arguments: list[str]) -> None:
             run_worker(settings)
         else:
             serve_control_room(settings)
-    except (MasterKeyRefused, ModelsNotUsable, PushAddressTaken, SchemaTooNew, RecordsMoved) as fault:
+    except _USER_FAULTS as fault:
         print(fault, file=sys.stderr)  # noqa: T201 (the log's last line is what the supervisor tells)
         sys.exit(EXIT_USER_FAULT)
     except Unavailable as fault:

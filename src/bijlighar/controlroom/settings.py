@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sessions_a_group: str = "50, gateway=1"
     backfill_days: int = 35
     push_address: str = ""
+    dial_in_address: str = ""
     models_dir: str = ""
     billing_url: str = ""
     billing_secret: str = ""
@@ -92,7 +93,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise SettingsRefused("data_dir", "names no directory")
         if self.session_absolute_s < self.session_idle_s:
             raise SettingsRefused("session_absolute_s", "is shorter than session_idle_s")
-        self.push_target()
+        self._check_doors()
         self.group_sessions()
         self._check_billing()
         if len(self.feed_address.encode()) > LONGEST_SOCKET_PATH_OCTETS:
@@ -118,15 +119,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def push_target(self) -> tuple[str, int] | None:
         """Host and port at which meters push, None for nowhere. Raises SettingsRefused."""
-        if not self.push_address:
+        return self._door("push_address")
+
+    def dial_in_door(self, number: int) -> tuple[str, int] | None:
+        """Host and port at which meters dial in to head-end ``number``, from 1. Raises SettingsRefused.
+
+        Each head-end has a port of its own, upwards from the one that is set; None for nowhere.
+        """
+        door = self._door("dial_in_address")
+        return None if door is None else (door[0], door[1] + number - 1)
+
+    def _door(self, name: str) -> tuple[str, int] | None:
+        text: str = getattr(self, name)
+        if not text:
             return None
-        host, _, port = self.push_address.rpartition(":")
+        host, _, port = text.rpartition(":")
         bare = host.removeprefix("[").removesuffix("]")
         if not _is_address(bare) or not port.isdecimal() or not 1 <= int(port) <= MOST_PORT:
-            raise SettingsRefused(
-                "push_address", f"{self.push_address!r} is no address and port such as 0.0.0.0:4059 or [::]:4059"
-            )
+            raise SettingsRefused(name, f"{text!r} is no address and port such as 0.0.0.0:4059 or [::]:4059")
         return bare, int(port)
+
+    def _check_doors(self) -> None:
+        pushed, first, last = self.push_target(), self.dial_in_door(1), self.dial_in_door(self.headends)
+        if first is None or last is None:
+            return
+        if last[1] > MOST_PORT:
+            raise SettingsRefused("dial_in_address", f"leaves no ports for {self.headends} head-ends")
+        if pushed is not None and first[1] <= pushed[1] <= last[1]:
+            raise SettingsRefused(
+                "dial_in_address", f"takes port {pushed[1]} of push_address; each head-end needs one of its own"
+            )
 
     def group_sessions(self) -> tuple[int, dict[str, int]]:
         """Visits at once that a communication group bears, and those of some kinds. Raises SettingsRefused."""
