@@ -2,7 +2,8 @@
 
 Figures are CPU seconds of one process, so that a busy machine does not change them. Landing the segments is not
 counted, the head-end has done it; reading them, writing the sealed blocks durably and reading those again is.
-``rule_cost`` is nanoseconds a reading. DuckDB SQL over the same segments is measured when DuckDB is installed.
+``rule_cost`` is nanoseconds a reading, ``estimation_cost`` that of each rule of estimation alone on all gaps, beside
+the day, which takes the default order. ``vs`` is the same day in SQL: DuckDB's, and PostgreSQL's if it can run.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from benches.day_town import DAY, PERIOD, City, arrivals, city
 from benches.report import Goal, Report, say, versions
 from bijlighar.cim.readings import MISSING
 from bijlighar.mdm import DayBlocks
-from bijlighar.mdm.estimation import estimate
+from bijlighar.mdm.estimation import EstimationRule, estimate
 from bijlighar.mdm.sums import balance, coarser, summaries, summed
 from bijlighar.mdm.validation import RULES, Findings, Found, Limits, Rule
 from bijlighar.mdm.validation.catalogue import gathered
@@ -52,6 +53,7 @@ class Measured:
 
     cpu_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     rules_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    estimation_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     findings: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     estimates: int = 0
     left_missing: int = 0
@@ -141,9 +143,19 @@ def _estimate(block: DayBlocks, given: Beside, figures: Measured) -> NDArray[np.
         made = estimate(values, block.period_s, given.background)
         final = values.copy()
         final[made.row, made.slot] = made.value
+    _cost_of_each(block, given, figures)
     figures.estimates += len(made)
     figures.left_missing += len(made.left_row)
     return final
+
+
+def _cost_of_each(block: DayBlocks, given: Beside, figures: Measured) -> None:
+    """Adjusting needs something to adjust: it is measured with like days before it."""
+    for rule in EstimationRule:
+        first = (EstimationRule.LIKE_DAYS,) if rule is EstimationRule.ADJUST_FROM_SCALAR else ()
+        begun = time.process_time()
+        estimate(block.channel("import_wh"), block.period_s, given.background, (*first, rule))
+        figures.estimation_s[rule.id] += time.process_time() - begun
 
 
 def _sum(town: City, blocks: dict[int, DayBlocks], final: dict[int, NDArray[np.int64]], figures: Measured) -> None:
@@ -192,6 +204,9 @@ def _report(
             "cpu_s": {name: round(seconds, 3) for name, seconds in figures.cpu_s.items()},
             "rule_cost": {
                 name: round(1e9 * seconds / sealed.readings, 3) for name, seconds in figures.rules_s.items()
+            },
+            "estimation_cost": {
+                name: round(1e9 * seconds / sealed.readings, 3) for name, seconds in figures.estimation_s.items()
             },
             "findings": dict(figures.findings),
             "estimates": figures.estimates,

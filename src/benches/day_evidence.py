@@ -67,6 +67,7 @@ def beside(blocks: DayBlocks, seed: int = 1) -> Beside:
         told_scaler=np.ones(meters, dtype=np.int64),
         expected_ratio=np.ones(meters),
         told_ratio=np.ones(meters),
+        multiplier=np.ones(meters),
         another_meter=draw.random(meters) < 0.0001,
         clock_offset_s=draw.normal(0, 15, meters),
     )
@@ -102,5 +103,8 @@ def _background(
         like_days=like,
         last_days=like,
         class_profile=np.broadcast_to(np.ones(slots), values.shape),
+        class_total=np.full(meters, 6000.0),
         daily_average=usual,
+        prorated=usual.astype(np.int64),
+        remainder=like[0],
     )

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bijlighar.cim.billing import Acknowledgement, Delivery, DeliveryState, Dues, Payment, UsageStatement
+from bijlighar.operations.billing_exchange import http_door
 from bijlighar.operations.billing_exchange.delivering import BillingServerAway
 from bijlighar.operations.billing_exchange.http_door import LARGEST_ANSWER_OCTETS, HttpDoor
 from bijlighar.operations.billing_exchange.json_form import MessageRefused, read_message
@@ -170,12 +171,15 @@ class _Server:
     def __init__(self) -> None:
         self.status, self.body = 200, b""
         self.received: list[tuple[bytes, str]] = []
+        self.answers = threading.Event()
+        self.answers.set()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 outer.received.append((body, self.headers[HEADER]))
+                outer.answers.wait(60)
                 self.send_response(outer.status)
                 self.send_header("content-length", str(len(outer.body)))
                 self.end_headers()
@@ -190,6 +194,7 @@ class _Server:
         self.url = f"http://127.0.0.1:{self.server.server_port}/statements"
 
     def close(self) -> None:
+        self.answers.set()
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
@@ -242,3 +247,17 @@ def test_nobody_at_the_address_counts_as_away(server: _Server) -> None:
     server.close()
     with HttpDoor(server.url, SECRET, lambda: NOW_S) as door, pytest.raises(BillingServerAway, match="reached"):
         door.send([DELIVERY])
+
+
+def test_a_billing_server_that_takes_and_does_not_answer_counts_as_away(
+    server: _Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_door, "ANSWER_WITHIN_S", 0.2)
+    server.answers.clear()
+    with HttpDoor(server.url, SECRET, lambda: NOW_S) as door, pytest.raises(BillingServerAway):
+        door.send([DELIVERY])
+    server.answers.set()
+    server.status = 202
+    with HttpDoor(server.url, SECRET, lambda: NOW_S) as door:
+        assert door.send([DELIVERY]) == [], "it is asked again, with the same message"
+    assert len({body for body, _ in server.received}) == 1
