@@ -26,6 +26,7 @@ if __name__ == "__main__":
 
 from bijlighar.controlroom.built_pages import load_pages
 from bijlighar.controlroom.protection import SECURITY_HEADERS
+from browser.mock_day import day_report
 from browser.mock_levels import YESTERDAY, service_levels
 from browser.mock_own import own_answer
 from browser.mock_town import CITY_METERS, LIVE, NOW, TRIAL_METERS, Town, iso
@@ -96,6 +97,7 @@ class MockControlRoom:
         self.town = self.towns[town]
         self.trial = "fail"
         self.levels = "troubled"
+        self.day = "gaps"
         self.own = "ordinary"
         self.queue = Queue(QUEUE if town == "city" else 60, self.town.count)
         self.data = MeterData()
@@ -225,6 +227,8 @@ class MockControlRoom:
             "/api/service-levels": lambda: service_levels(
                 query.get("day") or YESTERDAY, self.levels, self.town.count
             ),
+            "/api/day": lambda: day_report(query, self.day),
+            "/api/day.csv": lambda: "first_day,last_day,scope\r\n2026-06-11,2026-06-11,utility\r\n",
             "/api/service-levels.csv": lambda: "day,table,name\r\n2026-06-11,bar,block-load\r\n",
         }
         if path in answers:

@@ -117,8 +117,8 @@ def tell(records: Records, question: Question, *, day_start_s: int) -> Told:
         path=_path(question, names, above),
         days=tuple(days),
         before=tuple(before),
-        total=_sum(days),
-        total_before=_sum(before),
+        total=together(days),
+        total_before=together(before),
         part=part,
         parts=tuple(_parts(records, question, part, first, last)),
         transformers=tuple(transformers),
@@ -216,7 +216,7 @@ def _exceptions(records: Records, first: date, last: date, within: set[str] | No
     return counts
 
 
-def _sum(days: Sequence[DayTotal]) -> SummedTotal | None:
+def together(days: Sequence[DayTotal]) -> SummedTotal | None:
     """The same as ``DayTotals.sums`` of one place, from its days."""
     if not days:
         return None
