@@ -43,6 +43,14 @@ def _no_levels(room: MockControlRoom) -> None:
     room.levels = "none"
 
 
+def _whole_day(room: MockControlRoom) -> None:
+    room.day = "whole"
+
+
+def _running_day(room: MockControlRoom) -> None:
+    room.day = "running"
+
+
 def _ordinary(room: MockControlRoom) -> None:
     return
 
@@ -55,6 +63,9 @@ SCREENS: dict[str, tuple[str, str, Prepare]] = {
     "silent-meter": ("/meters/7", "#events-title", _ordinary),
     "trial": ("/trial", ".banner", _ordinary),
     "running-trial": ("/trial", ".banner", _running),
+    "day": ("/day", "#parts-title", _ordinary),
+    "whole-month": ("/day?period=month", "#parts-title", _whole_day),
+    "running-day": ("/day", ".empty", _running_day),
     "levels": ("/service-levels", "#groups-title", _ordinary),
     "good-levels": ("/service-levels", "#groups-title", _good_levels),
     "no-levels": ("/service-levels", ".empty", _no_levels),
@@ -159,7 +170,9 @@ def test_the_policy_is_in_force_and_nothing_breaks_it(
 
 @pytest.mark.parametrize("width", [360, 768, 1280, 1920])
 @pytest.mark.parametrize("language", ["hi", "en"])
-@pytest.mark.parametrize("screen", ["sign-in", "meters", "meter", "trial", "running-trial", "levels"])
+@pytest.mark.parametrize(
+    "screen", ["sign-in", "meters", "meter", "trial", "running-trial", "levels", "day", "whole-month"]
+)
 def test_nothing_is_cut_off_at_the_side(
     page: Page, room: MockControlRoom, screen: str, language: str, width: int
 ) -> None:
