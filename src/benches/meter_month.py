@@ -17,6 +17,7 @@ from statistics import median
 import numpy as np
 
 from benches.day_town import PERIOD, City, city, loads
+from benches.meter_month_rivals import month_elsewhere
 from benches.report import Goal, Report, say, versions
 from bijlighar.cim.period import Period, civil_day
 from bijlighar.mdm import DayBlocks, Sealed
@@ -49,7 +50,8 @@ def run(consumers: int = CONSUMERS, reads: int = READS) -> Report:
         with Records(None, folder, now=lambda: now_s) as records:
             first_ms, *others = _read(records, chosen)
             octets = sum(file.octets for file in records.blocks.day(FIRST))
-    ms = median(others)
+            ms = median(others)
+            elsewhere = month_elsewhere(records, folder, list(dict.fromkeys(chosen)), DAYS, ms)
     return Report(
         name="meter-month",
         input=f"{len(meters)} meters x {len(DAYS)} days x 48 slots, 6 channels; {reads} meters read",
@@ -59,9 +61,10 @@ def run(consumers: int = CONSUMERS, reads: int = READS) -> Report:
             "first_ms": round(first_ms, 2),
             "days_ms": round(days_ms, 2),
             "month_bytes_per_reading": round(octets / (len(meters) * len(DAYS) * 48), 3),
+            "vs": elsewhere,
         },
         goals=[Goal(figure="ms", measured=ms, limit=GOAL_MS)],
-        versions=versions("pyarrow"),
+        versions=versions("pyarrow", "duckdb"),
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from benches.day import NOW_S, land
 from benches.day_town import DAY, PERIOD, city
 from benches.report import Goal, Report, say, versions
+from benches.storage_rivals import stored_elsewhere
 from bijlighar.mdm import DayBlocks
 from bijlighar.operations.day_seal import seal_planned
 from bijlighar.records import Records
@@ -37,6 +38,7 @@ def run(consumers: int = CONSUMERS) -> Report:
         say(f"storage: {sealed.readings} readings sealed from {segments} segments")
         files = records.blocks.day(DAY)
         octets = sum(file.octets for file in files)
+        elsewhere = stored_elsewhere(records, Path(folder), town, octets / sealed.readings)
         entropy = sum(entropy_octets(sealed_of(records.blocks.read(file, DAY), PERIOD).blocks) for file in files)
     per_reading, ratio = octets / sealed.readings, octets / entropy
     return Report(
@@ -48,12 +50,13 @@ def run(consumers: int = CONSUMERS) -> Report:
             "entropy_bytes_per_reading": round(entropy / sealed.readings, 3),
             "landed_bytes_per_row": round(landed / rows, 3),
             "readings": sealed.readings,
+            "vs": elsewhere,
         },
         goals=[
             Goal(figure="bytes_per_reading", measured=per_reading, limit=GOAL_BYTES),
             Goal(figure="entropy_ratio", measured=ratio, limit=GOAL_RATIO),
         ],
-        versions=versions("pyarrow"),
+        versions=versions("pyarrow", "duckdb"),
     )
 
 
