@@ -16,6 +16,8 @@ from bijlighar.cim.day_scope import DayScope
 from bijlighar.cim.period import civil_day
 from bijlighar.cim.readings import MISSING, ReadingBatch
 from bijlighar.mdm.measurements import Edit
+from bijlighar.operations.billing_exchange.statements import close_period
+from bijlighar.operations.day_report.told import Question, tell
 from bijlighar.operations.day_report.totals import keep_totals
 from bijlighar.operations.day_round import ESTIMATE_AFTER_S, VALIDATE_AFTER_S, work_round
 from bijlighar.operations.day_seal import seal_day
@@ -173,3 +175,18 @@ def test_transformers_in_front_of_a_meter_are_counted_in(records: Records) -> No
         )
     found = totals(records, DayScope.TRANSFORMER)["T2"].numbers
     assert found["import_wh"] == sum(3000 + slot + 40 * (4000 + slot) for slot in range(48))
+
+
+def test_exceptions_and_statements_stand_as_they_stand_now(records: Records) -> None:
+    records.landing.land([block_load([1, 2, 3]), block_load([4], slots=range(40))], [])
+    work_round(records, END_S + VALIDATE_AFTER_S)
+    found = records.day_totals.exceptions(JUNE, JUNE)
+    assert found["T2"]["open"] >= 1
+    told = tell(records, Question(day=JUNE, scope=DayScope.TRANSFORMER, code="T2"), day_start_s=PERIOD.start_s)
+    assert told.exceptions == found["T2"]
+    assert told.statements is None
+    close_period(records, JUNE, JUNE, now_s=int(END_S) + VALIDATE_AFTER_S)
+    of_utility = tell(records, Question(day=JUNE), day_start_s=PERIOD.start_s)
+    assert of_utility.statements is not None
+    assert sum(of_utility.statements.values()) == 4
+    assert records.day_totals.statements(JUNE - timedelta(days=9), JUNE - timedelta(days=1)) == {}
