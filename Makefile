@@ -61,6 +61,7 @@ check: setup ## format, lint, types, floors, and the pages' own checks
 	@$(BIN)/python -m scripts.check
 
 bench: setup ## every benchmark, one table; programs to compare with are installed beside ours first
+	@$(SETUP) postgresql debian-postgresql
 	@$(BIN)/python -m benches.peers
 	@$(BIN)/bijlighar bench $(ARGS)
 

@@ -17,7 +17,7 @@ from bijlighar.operations.spark_engine import SparkEngine
 from bijlighar.records import Records
 from operations.engine_town import DAYS, NOW_S
 
-WAIT_S = 60.0
+WAIT_S = 300.0
 
 
 class Held:
