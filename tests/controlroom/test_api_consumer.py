@@ -151,24 +151,24 @@ def test_whoever_moves_in_sees_nothing_of_the_household_before(client: Client, r
     assert (len(sheet), sheet[1][:16]) == (1 + 23, "2026-06-15T00:00")
 
 
-def test_every_opening_of_a_households_use_is_on_record_once_an_hour(
-    client: Client, home: Records, clock: Any
-) -> None:
+def test_every_opening_of_a_households_use_is_on_record_once_an_hour(client: Client, home: Records) -> None:
     sign_in(client, "operator")
     for path in ("/api/meters/1/curve", "/api/meters/1/curve?day=yesterday", "/api/meters/1/registers"):
         assert client.get(path).status_code == 200
     assert client.get("/api/meters/3/curve").status_code == 200  # a transformer's is nobody's
     assert client.get("/api/meters/1/curve?why=complaint 17").status_code == 200
-    clock.set_speed(0)
+    sign_in(client, "viewer")
+    client.get("/api/meters/1/data")
     sign_in(client, "household")
     told = client.get("/api/my/access").json()
     assert [(each["who"], each["roles"], each["why"]) for each in told["rows"]] == [
+        ("Viewer", ["viewer"], "supply"),
         ("Operator", ["operator"], "complaint 17"),
         ("Operator", ["operator"], "supply"),
     ]
     assert not told["more"]
     assert client.get("/api/my/access?limit=1").json()["more"]
-    assert [entry.what for entry in home.audit.entries(subject="usage-point:UP1")] == ["looked-at-use"] * 2
+    assert [entry.what for entry in home.audit.entries(subject="usage-point:UP1")] == ["looked-at-use"] * 3
     assert home.audit.entries(subject="usage-point:UP3") == []
 
 

@@ -13,7 +13,7 @@ from litestar.params import Body, QueryParameter
 from bijlighar.cim.channels import CHANNELS
 from bijlighar.cim.period import civil_date
 from bijlighar.cim.readings import MISSING
-from bijlighar.controlroom.api.asking import LONGEST_TEXT, AnyRequest, MeterId, Text, place_of, room_of
+from bijlighar.controlroom.api.asking import LONGEST_TEXT, AnyRequest, MeterId, Text, on_record, place_of, room_of
 from bijlighar.controlroom.errors import Refusal, not_valid
 from bijlighar.controlroom.instants import NotAnInstant, iso, parse_day, parse_instant
 from bijlighar.controlroom.roles import Permission
@@ -189,7 +189,7 @@ def _valid_start(data: EditValue, now_s: int) -> int:
 
 async def _shown(request: AnyRequest, meter_id: int, day: str, channel: str, at: str) -> MeterDataView:
     room = room_of(request)
-    place_of(request, meter_id)
+    place = place_of(request, meter_id)
     now_s = int(room.now())
     if channel not in ENERGY_CHANNELS:
         raise not_valid("channel", f"one of {', '.join(ENERGY_CHANNELS)}")
@@ -198,6 +198,7 @@ async def _shown(request: AnyRequest, meter_id: int, day: str, channel: str, at:
         at_s = parse_instant(at, now_s=now_s) if at else now_s
     except NotAnInstant as problem:
         raise not_valid("day/at", str(problem)) from problem
+    await on_record(request, place, "")
     try:
         found = await room.in_thread(lambda: show_meter_day(room.records, meter_id, wanted, channel, at_s=at_s))
     except NotSealed:
