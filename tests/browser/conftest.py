@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from browser.mock_api import PASSWORD, MockControlRoom, Server
 
@@ -14,6 +14,7 @@ CHROMIUM = "/usr/bin/chromium"
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 SHOWN_WITHIN_MS = 15_000
 """Two cores may be shared with other tests."""
+expect.set_options(timeout=SHOWN_WITHIN_MS)
 
 
 @pytest.fixture(scope="session")
