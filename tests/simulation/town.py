@@ -60,7 +60,7 @@ def ground(meters: int) -> Ground:
     for table in registry.HEADERS:
         rows = list(registry.rows(lab.town, table, _PORT))
         if table == "meters":
-            rows = [(*row[:7], group, row[8]) for row, group in zip(rows, groups, strict=True)]
+            rows = [(*row[:7], group, *row[8:]) for row, group in zip(rows, groups, strict=True)]
         registry.write_table(sheets / f"{table}.csv", table, rows)
     with Records(None, folder, now=lambda: START_S, wall=lambda: START_S) as records:
         report = import_registry(records, sheets, RING)
