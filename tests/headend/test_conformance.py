@@ -23,7 +23,10 @@ from .doubles import FixedClock
 from .in_process import NOW_S, keys_of
 
 SEED, HOME, TRANSFORMER = 7, 3, 11
-LIMITS = TimeLimits(connect_s=2, answer_s=0.3)
+LIMITS = TimeLimits(answer_s=3.0)
+"""For meters that answer: on a busy machine they need it, on a quiet one nobody waits."""
+PLANTED = TimeLimits(answer_s=0.3)
+"""For meters with a planted defect, which may be silence."""
 
 
 @asynccontextmanager
@@ -50,7 +53,11 @@ def conformed(*texts, make="is15959-d1", checks=None, keys=None, model=None, hdl
 
     async def main():
         async with meters(*texts, make=make, hdlc=hdlc) as (lab, port):
-            asked = {"now": lambda: float(NOW_S), "serial": identity.serial(SEED, meter), "limits": LIMITS} | more
+            asked = {
+                "now": lambda: float(NOW_S),
+                "serial": identity.serial(SEED, meter),
+                "limits": PLANTED if texts else LIMITS,
+            } | more
             asked |= {"hdlc": hdlc}
             bench = bench_of(lab.town.host(meter), port, model, keys or keys_of(lab, meter), **asked)
             return await conform(bench, checks=checks), lab
