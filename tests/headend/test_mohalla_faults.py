@@ -1,7 +1,7 @@
 """What goes wrong with a mohalla of 400 meters, and how it comes out: told, bounded, nothing lost or doubled.
 
-A store that takes nothing in mid-reading, for ten minutes; all meters restarting at once; a tower that is gone. Small
-forms stand in ``test_service`` and ``test_restart``, where the clock jumps too; a storm of last gasps in
+A store that takes nothing in mid-reading, for ten minutes; all meters restarting at once; a tower that is gone.
+Small forms stand in ``test_service`` and ``test_restart``, where the clock jumps too; a storm of last gasps in
 ``test_push_town``; what a killed process leaves in ``test_killed``.
 """
 
