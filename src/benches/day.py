@@ -2,8 +2,8 @@
 
 Figures are CPU seconds of one process, so that a busy machine does not change them. Landing the segments is not
 counted, the head-end has done it; reading them, writing the sealed blocks durably and reading those again is.
-``rule_cost`` is nanoseconds a reading, ``estimation_cost`` that of each rule of estimation alone on all gaps, beside
-the day, which takes the default order. ``vs`` is the same day in SQL: DuckDB's, and PostgreSQL's if it can run.
+``rule_cost`` is nanoseconds a reading, ``estimation_cost`` that of each rule of estimation alone on all gaps,
+measured beside the day. ``vs`` is the same day in SQL: DuckDB's, and PostgreSQL's if it can run.
 """
 
 from __future__ import annotations
