@@ -61,6 +61,15 @@ _SENTENCES = {
         "इस मशीन की घड़ी {} सेकंड बदली गई; कुछ मीटरों के मेल खाने तक कोई घड़ी नहीं मिलाई जाएगी"
     ),
     "{} pushes refused, the last from {}: {}, {}, title {}": ("{} पुश अस्वीकृत, अंतिम {} से: {}, {}, सिस्टम टाइटल {}"),
+    "{} greetings refused, the last from {}: {}, {}, title {}": (
+        "{} अभिवादन अस्वीकृत, अंतिम {} से: {}, {}, सिस्टम टाइटल {}"
+    ),
+    "{} meters have no host, and no dial_in_address is set at which they could call": (
+        "{} मीटरों का कोई पता नहीं, और dial_in_address तय नहीं जहाँ वे कॉल कर सकें"
+    ),
+    "{} meters answered with a counter from before, the last of them meter {}": (
+        "{} मीटरों ने पहले के काउंटर से उत्तर दिया, उनमें अंतिम मीटर {}"
+    ),
     "{} rows of {} in {}: {}": "{} पंक्तियाँ ({}) फ़ाइल {} में: {}",
     "{} was never acknowledged and cannot be read": "{} की पावती कभी नहीं दी गई और वह पढ़ी नहीं जा सकती",
 }
