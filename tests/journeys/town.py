@@ -29,6 +29,8 @@ from bijlighar.headend.delivery import DeliverySettings
 from bijlighar.headend.keys import Keyring, create_master_key
 from bijlighar.headend.push import PushSettings
 from bijlighar.headend.service import HeadEndSettings
+from bijlighar.headend.session import TimeLimits
+from bijlighar.headend.visitor import VisitSettings
 from bijlighar.operations.headend_process import HeadEndProcess, run
 from bijlighar.operations.registry_import import import_registry
 from bijlighar.records import Records
@@ -37,8 +39,12 @@ PYTHON = sys.executable
 READY_S = 60.0
 """Starting an interpreter with numpy on a loaded machine takes seconds, never a minute."""
 
-QUICK = HeadEndSettings(delivery=DeliverySettings(most_wait_s=0.1))
-"""A meter is not visited again before its last visit is landed; a second of waiting is an hour of a fast town."""
+QUICK = HeadEndSettings(
+    delivery=DeliverySettings(most_wait_s=0.1),
+    visits=VisitSettings(limits=TimeLimits(connect_s=4.0, answer_s=4.0)),
+)
+"""A meter is not visited again before its last visit is landed, and a try that the radio swallowed is waited for:
+a second of waiting is an hour of a fast town, whose radio's delays are shortened too."""
 
 
 class TooSlow(AssertionError):
