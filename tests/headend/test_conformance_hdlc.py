@@ -12,7 +12,7 @@ from bijlighar.dlms.hdlc.states import HEARD, LinkState
 from bijlighar.headend.conformance import HDLC_CHECKS, Verdict
 from bijlighar.headend.conformance.hdlc import HDLC
 
-from .test_conformance import conformed, failed, named, verdicts
+from .test_conformance import PLANTED, conformed, failed, named, verdicts
 
 LINE = HdlcSettings(send_octets=512, receive_octets=512, send_window=3, receive_window=3)
 
@@ -45,7 +45,7 @@ def test_a_meter_that_hangs_up_within_a_long_answer_is_found_over_hdlc():
 
 
 def test_under_another_address_the_meter_is_given_up():
-    report, _ = conformed(hdlc=replace(LINE, address_octets=2))
+    report, _ = conformed(hdlc=replace(LINE, address_octets=2), limits=PLANTED)
     assert [finding.detail for finding in report.findings[:3]] == ["no whole frame within 0.3 s"] * 3
     assert report.findings[3].detail == "not tried: the meter answers nothing"
 
@@ -53,7 +53,7 @@ def test_under_another_address_the_meter_is_given_up():
 def only_failure(part):
     """The detail of the one check of the link that is made, and fails."""
     [check] = named(part)
-    found = failed(checks=[check], hdlc=LINE)
+    found = failed(checks=[check], hdlc=LINE, limits=PLANTED)
     assert list(found) == [check.name]
     return found[check.name]
 

@@ -55,7 +55,7 @@ def test_each_day_is_stated_sent_billed_and_found_the_same_on_both_sides(records
         told = {e.statement.usage_point: e.billed_wh for e in records.deliveries.of_period(*day(number))}
         assert told == {f"U{meter}": used for meter, used in USED.items()}
     assert len(server.received) == len(set(server.received)) == DAYS * len(CONSUMERS)
-    verdict = judge_link(records)
+    verdict = judge_link(records, after(DAYS))
     assert (verdict.passed, verdict.lacking) == (True, ())
     assert decide_link(records, by="officer", reason="trial ended", now_s=after(DAYS)).verdict == "pass"
     assert run(records, server, DAYS - 1, 30.0) is None
@@ -75,6 +75,17 @@ def test_a_billing_server_that_is_away_is_asked_again_later_and_nothing_is_lost(
         "sent twice, billed once, under the same keys"
     )
     assert reconcile(records, *day(0), now_s=after(0, 30)).billed == 4
+
+
+def test_a_day_whose_answers_are_on_their_way_is_passed_over_until_they_are_overdue(records: Records) -> None:
+    server = BillingServer()
+    for number in range(DAYS):
+        server.away = "it is being repaired" if number == DAYS - 1 else ""
+        run(records, server, number)
+    last = day(DAYS - 1)[0]
+    seen = judge_link(records, after(DAYS - 1, 47.9))
+    assert (seen.passed, [each.last_day for each in seen.days]) == (True, [day(n)[0] for n in range(DAYS - 1)])
+    assert judge_link(records, after(DAYS - 1, 48)).lacking == (f"{last}: 4 of 4 not billed",)
 
 
 def test_an_answer_that_comes_later_and_twice_counts_once(records: Records) -> None:
@@ -114,7 +125,7 @@ def test_a_bill_over_other_kwh_is_a_difference_without_a_cause_and_the_link_does
     assert made is not None
     assert (made.billed, made.unexplained) == (0, 4)
     assert {each["cause"] for each in made.content["differences"]} == {"billed-otherwise"}
-    verdict = judge_link(records)
+    verdict = judge_link(records, after(DAYS))
     assert not verdict.passed
     assert verdict.lacking == (f"{day(2)[0]}: 4 differences without a cause",)
 

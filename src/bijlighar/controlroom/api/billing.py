@@ -167,7 +167,7 @@ async def link(request: AnyRequest) -> LinkView:
     room = room_of(request)
 
     def read() -> LinkView:
-        verdict = judge_link(room.records)
+        verdict = judge_link(room.records, int(room.now()))
         counts = room.records.deliveries.counts()
         return LinkView(
             deliveries={state.value: counts.get(state, 0) for state in DeliveryState},

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
+from bijlighar.cim.period import KOLKATA, civil_day
 from bijlighar.records import Records
 from bijlighar.records.billing_checks import LinkDecision, Reconciliation
 
 DAYS_IN_A_ROW = 3
+DUE_AFTER_S = 48 * 3_600
+"""A day is estimated 24 h after its end, and the billing server has as long to answer."""
 
 
 class Missing(StrEnum):
@@ -46,6 +50,7 @@ class Lack:
 class LinkVerdict:
     """``passed`` when the last DAYS_IN_A_ROW of ``days`` follow each other, each whole and without a difference.
 
+    The newest days are passed over while their statements are still on their way, DUE_AFTER_S at the longest.
     ``lacks`` tells what is missing.
     """
 
@@ -59,12 +64,13 @@ class LinkVerdict:
         return tuple(str(each) for each in self.lacks)
 
 
-def judge_link(records: Records) -> LinkVerdict:
+def judge_link(records: Records, now_s: int, zone: ZoneInfo = KOLKATA) -> LinkVerdict:
     """Judge by the newest reconciliation of each day. Raises Unavailable."""
     daily = {each.last_day: each for each in records.billing_checks.newest() if each.first_day == each.last_day}
     if not daily:
         return LinkVerdict(passed=False, days=(), lacks=(Lack(what=Missing.NO_DAY),))
-    newest = max(daily)
+    settled = [day for day, made in daily.items() if not _on_its_way(day, made, now_s, zone)]
+    newest = max(settled or daily)
     wanted = [newest - timedelta(days=ago) for ago in range(DAYS_IN_A_ROW)]
     lacks = [lack for day in reversed(wanted) if (lack := _lack(day, daily.get(day))) is not None]
     days = tuple(daily[day] for day in reversed(wanted) if day in daily)
@@ -73,7 +79,7 @@ def judge_link(records: Records) -> LinkVerdict:
 
 def decide_link(records: Records, *, by: str, reason: str, now_s: int) -> LinkDecision:
     """Record the verdict as a decision that rollout will ask for. Raises ValueError without a name or reason."""
-    verdict = judge_link(records)
+    verdict = judge_link(records, now_s)
     decision = LinkDecision(
         decided_s=now_s,
         verdict="pass" if verdict.passed else "fail",
@@ -94,6 +100,13 @@ def decide_link(records: Records, *, by: str, reason: str, now_s: int) -> LinkDe
     )
     records.billing_checks.decide(decision)
     return decision
+
+
+def _on_its_way(day: date, made: Reconciliation, now_s: int, zone: ZoneInfo) -> bool:
+    lack = _lack(day, made)
+    return (
+        lack is not None and lack.what is Missing.NOT_BILLED and now_s < civil_day(day, zone).end_s + DUE_AFTER_S
+    )
 
 
 def _lack(day: date, made: Reconciliation | None) -> Lack | None:
