@@ -60,8 +60,8 @@ def _state(town: Town) -> JobState | None:
 
 
 @pytest.mark.timeout(3 * WITHIN_S)
-def test_a_good_trial_passes_and_every_value_is_the_meters_own(tmp_path: Path) -> None:
-    with running_town(tmp_path, start_s=JUNE_3, speed=SPEED, radio=LTE, push=True) as town:
+def test_a_good_trial_passes_and_every_value_is_the_meters_own(tmp_path: Path, records_url: str) -> None:
+    with running_town(tmp_path, records_url, start_s=JUNE_3, speed=SPEED, radio=LTE, push=True) as town:
         card = trial_of_days(town, 3.1)
         assert len(town.records.pushes.windows()) == 12  # what the meters also push changes no judgement
         told = [found.detail_en for found in card.findings]
@@ -106,10 +106,11 @@ def _iso(instant_s: int) -> str:
 
 @pytest.fixture
 def spoilt(tmp_path: Path) -> Callable[[], Scorecard]:
+    url = f"sqlite:///{tmp_path / 'records.db'}"
     scenes = ["bad-meter:meter=4", "bad-tower-hour:day=1:hour=14", "drifting-clock:meter=6"]
 
     def run() -> Scorecard:
-        with running_town(tmp_path, start_s=JUNE_3, speed=SPEED, radio=LTE, scenes=scenes) as town:
+        with running_town(tmp_path, url, start_s=JUNE_3, speed=SPEED, radio=LTE, scenes=scenes) as town:
             return trial_of_days(town, 3.1)
 
     return run

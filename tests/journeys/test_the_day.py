@@ -1,70 +1,27 @@
 """Journey 7. What a consumer uses is seen live, and in the morning the control room has the complete day.
 
-The product runs as ``bijlighar serve`` starts it, the meters are a process of their own. What the pages tell is
-held against what the meters hold themselves.
+What the pages tell is held against what the meters hold themselves.
 """
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import json
-import subprocess
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from bijlighar.cim.period import civil_date, civil_day
 from bijlighar.controlroom.instants import iso
-from bijlighar.controlroom.ports import free_port
-from journeys.test_billing_link import PYTHON, SERVE, START_S, Link, _answers, _furnish, _sign_in
+from journeys.product import START_S, Product, running_product
 
 CONSUMERS = range(11)
 TRANSFORMER = 11
 YESTERDAY = civil_date(START_S - 86_400)
 
 
-@contextlib.contextmanager
-def running_room(folder: Path) -> Iterator[Link]:
-    link = Link(folder)
-    try:
-        link.start(
-            *(PYTHON, "-m", "meterlab", "serve", "--town", "trial", "--seed", "7", "--port", "0"),
-            *("--radio", "none", "--clock", str(folder / "clock"), "--registry-out", str(folder / "registry")),
-            ready="meterlab: ready",
-        )
-        _furnish(link)
-        port = free_port()
-        link.room.base_url = httpx.URL(f"http://127.0.0.1:{port}")
-        settings = folder / "settings.toml"
-        settings.write_text(
-            f'data_dir = "{folder / "data"}"\nport = {port}\nclock_file = "{folder / "clock"}"\n'
-            f'master_key_file = "{folder / "master.key"}"\nfeed = "ipc://{folder / "feed"}"\n'
-        )
-        link.start(*SERVE, str(settings))
-        link.until(lambda: _answers(link))
-        yield link
-    finally:
-        link.end()
-
-
-def truth(link: Link, number: int, kind: str, begin_s: int, end_s: int) -> dict[int, int]:
+def truth(link: Product, number: int, kind: str, begin_s: int, end_s: int) -> dict[int, int]:
     """Energy by start as meter ``number`` of the town holds it, told without the air between."""
-    answer = subprocess.run(
-        [
-            *(PYTHON, "-m", "meterlab", "truth", "--meter", str(number), "--kind", kind),
-            *("--from", _iso(begin_s), "--to", _iso(end_s), "--clock", str(link.folder / "clock")),
-            *("--town", "trial", "--seed", "7"),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    rows = [json.loads(line) for line in answer.stdout.splitlines()]
+    rows = link.truth(number, kind, _iso(begin_s), _iso(end_s))
     found = {row["start_s"]: int(row["values"]["import_wh"]) for row in rows}
     return {start: value for start, value in found.items() if begin_s <= start < end_s}
 
@@ -73,16 +30,16 @@ def _iso(instant_s: int) -> str:
     return str(iso(instant_s))
 
 
-def test_use_is_seen_live_and_the_day_is_complete_in_the_morning(tmp_path: Path) -> None:
-    with running_room(tmp_path) as link:
-        _sign_in(link)
+def test_use_is_seen_live_and_the_day_is_complete_in_the_morning(tmp_path: Path, records_url: str) -> None:
+    with running_product(tmp_path, records_url) as link:
+        link.sign_in()
         _seen_live(link)
         told = link.until(lambda: _whole_day(link))
         _as_the_meters_hold_it(link, told)
         _down_to_the_transformer(link, told)
 
 
-def _seen_live(link: Link) -> None:
+def _seen_live(link: Product) -> None:
     """A consumer's power and the energy of the running day, both of the last minutes, moving while one looks."""
     first = link.until(lambda: _live(link))
     later = link.until(lambda: (row := _live(link)) and row["today_kwh"] != first["today_kwh"] and row)
@@ -94,26 +51,26 @@ def _seen_live(link: Link) -> None:
     assert told == {_iso(start): value for start, value in held.items() if _iso(start) in told}
 
 
-def _live(link: Link) -> dict[str, Any] | None:
+def _live(link: Product) -> dict[str, Any] | None:
     rows = link.room.get("/api/meters?category=D1&limit=1&sort=serial").json()["rows"]
     if rows and rows[0]["power_w"] is not None and rows[0]["today_kwh"] is not None:
         return dict(rows[0])
     return None
 
 
-def _running_curve(link: Link, meter_id: int) -> dict[str, Any] | None:
+def _running_curve(link: Product, meter_id: int) -> dict[str, Any] | None:
     """The curve of the town's day; None while nothing of it is held, just after midnight."""
     day = civil_date(int(link.clock.now()))
     curve = dict(link.room.get(f"/api/meters/{meter_id}/curve?day={day}").json())
     return curve if any(slot["import_wh"] is not None for slot in curve["slots"]) else None
 
 
-def _whole_day(link: Link) -> dict[str, Any] | None:
+def _whole_day(link: Product) -> dict[str, Any] | None:
     told = link.room.get(f"/api/day?day={YESTERDAY}").json()
     return told if told["total"] is not None and told["total"]["completeness"] == 1.0 else None
 
 
-def _as_the_meters_hold_it(link: Link, told: dict[str, Any]) -> None:
+def _as_the_meters_hold_it(link: Product, told: dict[str, Any]) -> None:
     day = civil_day(YESTERDAY)
     blocks = [truth(link, number, "block-load", day.start_s, day.end_s) for number in CONSUMERS]
     assert {len(each) for each in blocks} == {48}
@@ -137,7 +94,7 @@ def _as_the_meters_hold_it(link: Link, told: dict[str, Any]) -> None:
     assert total["contacts"]["tried"] >= total["contacts"]["succeeded"]
 
 
-def _down_to_the_transformer(link: Link, told: dict[str, Any]) -> None:
+def _down_to_the_transformer(link: Product, told: dict[str, Any]) -> None:
     place = told
     while place["part"] is not None:
         (part,) = place["parts"]

@@ -61,6 +61,7 @@ class Town:
     keyring: Keyring
     options: list[str]
     feed: Any
+    records_url: str
     push_port: int = 0
     processes: list[Any] = field(default_factory=list)
     governor: Governor = field(default_factory=lambda: Governor(wanted=1.0, speed=1.0))
@@ -102,7 +103,7 @@ class Town:
         if self.push_port:
             settings = replace(settings, push=PushSettings(host="127.0.0.1", port=self.push_port))
         process = HeadEndProcess(
-            records_url=f"sqlite:///{self.folder / 'data' / 'records.db'}",
+            records_url=self.records_url,
             data_dir=self.folder / "data",
             keyring=self.keyring,
             feed=f"ipc://{self.folder / 'feed'}",
@@ -133,6 +134,7 @@ class Town:
 @contextlib.contextmanager
 def running_town(
     folder: Path,
+    records_url: str,
     *,
     start_s: float,
     speed: float,
@@ -167,7 +169,7 @@ def running_town(
         assert lab.stdout is not None
         line = lab.stdout.readline()
         assert line.startswith("meterlab: ready"), line
-        with Records(None, folder / "data", now=clock.now) as records:
+        with Records(records_url, folder / "data", now=clock.now) as records:
             report = import_registry(records, folder / "registry", keyring)
             assert report.error_count == 0, report.errors
             town = Town(
@@ -177,6 +179,7 @@ def running_town(
                 keyring=keyring,
                 options=options,
                 feed=feed,
+                records_url=records_url,
                 push_port=push_port,
                 governor=Governor(wanted=speed, speed=speed),
             )
