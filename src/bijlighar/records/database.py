@@ -179,7 +179,8 @@ def upsert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> 
     """Insert a row unless its primary key stands already; whether it was inserted."""
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     keys = [column.name for column in table.primary_key]
-    return connection.execute(make(table).on_conflict_do_nothing(index_elements=keys), row).rowcount > 0
+    new = make(table).on_conflict_do_nothing(index_elements=keys).returning(table.c[keys[0]])
+    return connection.execute(new, row).first() is not None
 
 
 _ARRAYS = {Text: "text[]", Integer: "int4[]", BigInteger: "int8[]", Float: "float8[]", LargeBinary: "bytea[]"}
