@@ -8,8 +8,9 @@ import uvloop
 from bijlighar.dlms.association import Mechanism
 from bijlighar.dlms.models import load_model
 from bijlighar.dlms.obis import Obis
-from bijlighar.headend.conformance import Verdict, bench_of, conform, hdlc_line
+from bijlighar.headend.conformance import Verdict, bench_of, conform
 from bijlighar.headend.keys import MeterKeys
+from bijlighar.headend.octet_gateway import hdlc_line
 from bijlighar.headend.session import TimeLimits
 from interop import foreign
 from interop.processes import foreign_meter
@@ -62,7 +63,7 @@ def test_a_foreign_meter_passes_but_for_its_known_departures(tmp_path, window):
             now=lambda: foreign.stamp(60).timestamp(),
             serial="MMM0000001",
             limits=TimeLimits(connect_s=5, answer_s=3 if window else 5),
-            hdlc=hdlc_line(1, None, 3) if window else None,
+            hdlc=hdlc_line(1, answer_s=3) if window else None,
         )
         report = uvloop.run(conform(bench))
     failed = {finding.name: finding.detail for finding in report.findings if finding.verdict is Verdict.FAILED}

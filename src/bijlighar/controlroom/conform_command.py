@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -17,17 +16,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from bijlighar.controlroom.meter_options import (
+    AddressOctets,
     AuthenticationKey,
     CannotRead,
     EncryptionKey,
     FirstCounter,
+    Framing,
     KeySheet,
+    MeterFraming,
     ModelsDir,
+    PhysicalAddress,
     Place,
     ReaderSecret,
     SettingSecret,
     given_keys,
     known_model,
+    line_of,
     parse_place,
     refuse,
 )
@@ -39,13 +43,6 @@ __all__ = ["meter_commands"]
 _OCTETS_SHOWN = 48
 """Octets of a failed check's exchange on a terminal; ``--json`` gives all."""
 _STYLES = {"pass": "green", "fail": "bold red", "not applicable": "dim"}
-
-
-class Framing(StrEnum):
-    """What carries the APDUs to a meter."""
-
-    WRAPPER = "wrapper"
-    HDLC = "hdlc"
 
 
 @meter_commands.command(name="conform")
@@ -66,15 +63,9 @@ def conform(
     answer_s: Annotated[
         float, typer.Option("--answer", min=0.1, max=120, help="Seconds in which an answer must be there.")
     ] = 10.0,
-    framing: Annotated[
-        Framing, typer.Option(help="hdlc: behind a gateway of octets; its link is tried too.")
-    ] = Framing.WRAPPER,
-    address_octets: Annotated[
-        int, typer.Option(min=1, max=4, help="Octets of the meter's HDLC address: 1, 2 or 4.")
-    ] = 1,
-    physical_address: Annotated[
-        int | None, typer.Option(min=0, max=16_383, help="Its lower half, where it has 2 or 4.")
-    ] = None,
+    framing: MeterFraming = Framing.WRAPPER,
+    address_octets: AddressOctets = 1,
+    physical_address: PhysicalAddress = None,
     models_dir: ModelsDir = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object, with the octets of each check.")
@@ -92,7 +83,7 @@ def conform(
             authentication_key=authentication_key,
         )
         known = known_model(model, models_dir)
-        line = None if framing is Framing.WRAPPER else _hdlc(address_octets, physical_address, answer_s)
+        line = line_of(framing, address_octets, physical_address, answer_s)
     except CannotRead as problem:
         refuse(problem)
     report = _report(
@@ -104,16 +95,6 @@ def conform(
         _print(report, Console())
     if not report.conforms:
         raise typer.Exit(1)
-
-
-def _hdlc(octets: int, physical: int | None, answer_s: float) -> Any:  # noqa: ANN401 (loads when it is needed)
-    """How a meter is called over HDLC. Raises CannotRead for an address that does not fit."""
-    from bijlighar.headend.conformance import AddressDoesNotFit, hdlc_line  # noqa: PLC0415 (help stays quick)
-
-    try:
-        return hdlc_line(octets, physical, answer_s)
-    except AddressDoesNotFit as problem:
-        raise CannotRead(str(problem)) from None
 
 
 def _report(host: str, port: int, model: Any, keys: Any, *, wait_s: float, **asked: Any) -> Any:  # noqa: ANN401

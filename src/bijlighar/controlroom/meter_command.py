@@ -16,16 +16,21 @@ from bijlighar.cim.period import Period
 from bijlighar.cim.readings import MISSING, ReadingBatch
 from bijlighar.controlroom.instants import iso, parse_period
 from bijlighar.controlroom.meter_options import (
+    AddressOctets,
     AuthenticationKey,
     CannotRead,
     EncryptionKey,
+    Framing,
     KeySheet,
+    MeterFraming,
     ModelsDir,
+    PhysicalAddress,
     Place,
     ReaderSecret,
     SettingSecret,
     given_keys,
     known_model,
+    line_of,
     parse_place,
     refuse,
 )
@@ -65,6 +70,9 @@ def read(
     setting_secret: SettingSecret = "",
     encryption_key: EncryptionKey = "",
     authentication_key: AuthenticationKey = "",
+    framing: MeterFraming = Framing.WRAPPER,
+    address_octets: AddressOctets = 1,
+    physical_address: PhysicalAddress = None,
     models_dir: ModelsDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:
@@ -82,12 +90,13 @@ def read(
             authentication_key=authentication_key,
         )
         known = known_model(model, models_dir)
+        line = line_of(framing, address_octets, physical_address)
     except (CannotRead, ValueError) as problem:
         refuse(problem)
     from bijlighar.headend.single import read_once  # noqa: PLC0415 (help stays quick)
 
     try:
-        result = asyncio.run(read_once(host, port, known, meter_keys, kinds, period, serial=serial))
+        result = asyncio.run(read_once(host, port, known, meter_keys, kinds, period, serial=serial, hdlc=line))
     except Exception as problem:  # noqa: BLE001 (the outer edge: keys that the model needs)
         refuse(f"the meter at {place} cannot be read: {problem}")
     if as_json:

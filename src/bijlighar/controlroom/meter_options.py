@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -25,6 +26,13 @@ _MOST_COUNTER = (1 << 32) - 10_000_000
 
 class CannotRead(Exception):
     """The command line asks for something that cannot be done; one sentence."""
+
+
+class Framing(StrEnum):
+    """What carries the APDUs to a meter."""
+
+    WRAPPER = "wrapper"
+    HDLC = "hdlc"
 
 
 def _secret(name: str, what: str) -> Any:  # noqa: ANN401 (typer's own type of an option)
@@ -55,6 +63,11 @@ ModelsDir = Annotated[
         help="Folder of own meter models, NAME.toml.",
         metavar="DIR",
     ),
+]
+MeterFraming = Annotated[Framing, typer.Option("--framing", help="hdlc: behind a gateway that passes octets on.")]
+AddressOctets = Annotated[int, typer.Option(min=1, max=4, help="Octets of the meter's HDLC address: 1, 2 or 4.")]
+PhysicalAddress = Annotated[
+    int | None, typer.Option(min=0, max=16_383, help="Its lower half, where it has 2 or 4.")
 ]
 
 
@@ -125,6 +138,23 @@ def add_models(models_dir: Path | None) -> None:
     try:
         add_models_of(models_dir)
     except ModelsNotUsable as problem:
+        raise CannotRead(str(problem)) from None
+
+
+def line_of(
+    framing: Framing, address_octets: int, physical_address: int | None, answer_s: float | None = None
+) -> Any:  # noqa: ANN401 (loads when a meter is asked)
+    """How a meter is called over HDLC, None = TCP wrapper; ``answer_s`` None: as patient as a reading.
+
+    Raises CannotRead for an address that does not fit.
+    """
+    from bijlighar.headend.octet_gateway import AddressDoesNotFit, hdlc_line  # noqa: PLC0415 (help stays quick)
+
+    if framing is Framing.WRAPPER:
+        return None
+    try:
+        return hdlc_line(address_octets, physical_address, answer_s)
+    except AddressDoesNotFit as problem:
         raise CannotRead(str(problem)) from None
 
 

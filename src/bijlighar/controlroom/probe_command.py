@@ -16,17 +16,22 @@ import typer
 
 from bijlighar.controlroom.meter_command import meter_commands
 from bijlighar.controlroom.meter_options import (
+    AddressOctets,
     AuthenticationKey,
     CannotRead,
     EncryptionKey,
     FirstCounter,
+    Framing,
     KeySheet,
+    MeterFraming,
     ModelsDir,
+    PhysicalAddress,
     Place,
     ReaderSecret,
     SettingSecret,
     add_models,
     given_keys,
+    line_of,
     parse_place,
     refuse,
     tell,
@@ -52,6 +57,9 @@ def probe(
     out: Annotated[
         Path | None, typer.Option(help="Write the draft here; an old file stays.", metavar="FILE")
     ] = None,
+    framing: MeterFraming = Framing.WRAPPER,
+    address_octets: AddressOctets = 1,
+    physical_address: PhysicalAddress = None,
     models_dir: ModelsDir = None,
 ) -> None:
     """Find out what a meter is like, by reading alone, and draft its model (TOML)."""
@@ -67,12 +75,13 @@ def probe(
             encryption_key=encryption_key,
             authentication_key=authentication_key,
         )
+        line = line_of(framing, address_octets, physical_address)
     except CannotRead as problem:
         refuse(problem)
     from bijlighar.headend import probe as probing  # noqa: PLC0415 (help stays quick)
     from bijlighar.headend.probe.draft import draft_of  # noqa: PLC0415
 
-    dial = probing.over_tcp(host, port, time.time)
+    dial = probing.over_tcp(host, port, time.time, hdlc=line)
     try:
         findings = asyncio.run(probing.probe(dial, meter_keys, now=time.time, tell=tell, first_counter=counter))
     except probing.NothingToRead as nothing:

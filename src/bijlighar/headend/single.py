@@ -18,6 +18,7 @@ from bijlighar.cim.exchange import Nameplate
 from bijlighar.cim.network import Meter, MeterCategory
 from bijlighar.cim.period import Period
 from bijlighar.cim.readings import ReadingBatch
+from bijlighar.dlms.hdlc import HdlcSettings
 from bijlighar.dlms.model import MeterModel
 from bijlighar.dlms.models import load_model
 from bijlighar.headend.associating import passing_title
@@ -26,6 +27,7 @@ from bijlighar.headend.counters import CounterBook
 from bijlighar.headend.decoding import Parcel, Templates, understand
 from bijlighar.headend.keys import MeterKeys
 from bijlighar.headend.layouts import LayoutBook
+from bijlighar.headend.octet_gateway import OctetGateway
 from bijlighar.headend.reading import Errand, Gathered, Order
 from bijlighar.headend.seen import SeenRows
 from bijlighar.headend.translate import Quarantined
@@ -76,13 +78,17 @@ async def read_once(
     system_title: bytes = b"",
     settings: VisitSettings | None = None,
     clock: Clock | None = None,
+    hdlc: HdlcSettings | None = None,
 ) -> ReadOnce:
     """Read ``kinds`` of the meter at ``host:port``; of blocks, midnights and events only ``period`` (else all).
 
-    ``serial`` and ``system_title`` are checked when given. Never sets the meter's clock. Raises UnknownModel
-    (a LookupError).
+    ``serial`` and ``system_title`` are checked when given. ``hdlc`` how the meter is called behind a gateway of
+    octets, None = TCP wrapper. Never sets the meter's clock. Raises UnknownModel (a LookupError).
     """
-    clock = clock or SystemClock()
+    clock, settings = (
+        clock or SystemClock(),
+        settings or VisitSettings(own_title=passing_title(secrets.token_bytes)),
+    )
     known = load_model(model) if isinstance(model, str) else model
     errand = Errand(
         meter=_meter(host, port, known, serial, system_title),
@@ -95,12 +101,13 @@ async def read_once(
         want_nameplate=True,
         may_set_clock=False,
     )
+    gateway = None if hdlc is None else OctetGateway(host, port, hdlc, settings.limits)
     visitor = Visitor(
-        counters=CounterBook(_MetersOwnCounters()),
-        clock=clock,
-        settings=settings or VisitSettings(own_title=passing_title(secrets.token_bytes)),
+        counters=CounterBook(_MetersOwnCounters()), clock=clock, settings=settings, line_of=lambda _: gateway
     )
     visited = await visitor.visit(errand, keys, Gathered())
+    if gateway is not None:
+        await gateway.left()
     gathered = visited.gathered
     parcel = Parcel(
         meter_id=_NOBODY, model=known, reads=tuple(gathered.reads), contact=None, token=None, repeat=True

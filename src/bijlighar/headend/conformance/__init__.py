@@ -15,15 +15,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bijlighar.dlms.errors import LocalProtocolError, RemoteProtocolError
+from bijlighar.dlms.errors import RemoteProtocolError
 from bijlighar.dlms.hdlc import HdlcSettings
-from bijlighar.dlms.hdlc.frames import server_octets
 from bijlighar.dlms.model import MeterModel
 from bijlighar.headend.associating import passing_title
 from bijlighar.headend.conformance.bench import Bench
 from bijlighar.headend.conformance.clock import CLOCK
 from bijlighar.headend.conformance.hdlc import HDLC
-from bijlighar.headend.conformance.line import SERVER
 from bijlighar.headend.conformance.opening import OPENING
 from bijlighar.headend.conformance.profiles import PROFILES
 from bijlighar.headend.conformance.security import SECURITY
@@ -35,7 +33,6 @@ from bijlighar.headend.session import TimeLimits
 __all__ = [
     "CHECKS",
     "HDLC_CHECKS",
-    "AddressDoesNotFit",
     "Bench",
     "Check",
     "Finding",
@@ -44,7 +41,6 @@ __all__ = [
     "bench_of",
     "checks_of",
     "conform",
-    "hdlc_line",
 ]
 
 CHECKS: Final[tuple[Check, ...]] = (*OPENING, *SECURITY, *SERVICES, *OBJECTS, *CLOCK, *PROFILES)
@@ -55,11 +51,6 @@ MOST_SILENT: Final = 3
 """Checks in a row without any answer, after which the rest is left alone: the meter is not there."""
 LIMITS: Final = TimeLimits(connect_s=15.0, answer_s=10.0)
 """A refusal may be silence, so silence is waited for less long than when a meter is read."""
-
-
-LINE_OCTETS: Final = 512
-LINE_WINDOW: Final = 3
-"""What is offered to a meter over HDLC: more than the defaults, so that there is something to agree on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,28 +99,6 @@ def bench_of(
         serial=serial,
         first_counter=first_counter,
         hdlc=hdlc,
-    )
-
-
-class AddressDoesNotFit(Exception):
-    """No HDLC address of so many octets has this physical half. The message says why."""
-
-
-def hdlc_line(address_octets: int, physical_address: int | None, answer_s: float) -> HdlcSettings:
-    """How a meter is called over HDLC: twice, before it counts as silent. Raises AddressDoesNotFit."""
-    try:
-        server_octets(SERVER, physical_address, address_octets)
-    except LocalProtocolError as problem:
-        raise AddressDoesNotFit(problem.reason) from None
-    return HdlcSettings(
-        address_octets=address_octets,
-        physical_address=physical_address,
-        send_octets=LINE_OCTETS,
-        receive_octets=LINE_OCTETS,
-        send_window=LINE_WINDOW,
-        receive_window=LINE_WINDOW,
-        answer_s=answer_s / 2.5,
-        retries=1,
     )
 
 

@@ -15,6 +15,7 @@ from bijlighar.cim.contacts import Outcome
 from bijlighar.dlms import axdr
 from bijlighar.dlms.association import Ciphering, ClientAssociation, Mechanism
 from bijlighar.dlms.errors import LocalProtocolError, RemoteProtocolError
+from bijlighar.dlms.hdlc import HdlcSettings
 from bijlighar.dlms.model import AssociationAccess, MeterModel, Quirk
 from bijlighar.dlms.models import load_model
 from bijlighar.dlms.security import SecurityControl
@@ -22,6 +23,7 @@ from bijlighar.dlms.xdlms import AttributeRef
 from bijlighar.headend.associating import PUBLIC, READER, SETTING, client_association, counts, passing_title
 from bijlighar.headend.counters import Reserved
 from bijlighar.headend.keys import MeterKeys
+from bijlighar.headend.octet_gateway import OctetGateway
 from bijlighar.headend.probe.findings import Findings
 from bijlighar.headend.probe.ranges import Ranges
 from bijlighar.headend.probe.survey import Survey
@@ -65,20 +67,32 @@ class NothingToRead(Exception):
         self.tried = tried
 
 
-def over_tcp(host: str, port: int, now: Callable[[], float], limits: TimeLimits | None = None) -> Dial:
-    """Sessions with the meter at an address."""
+def over_tcp(
+    host: str,
+    port: int,
+    now: Callable[[], float],
+    limits: TimeLimits | None = None,
+    hdlc: HdlcSettings | None = None,
+) -> Dial:
+    """Sessions with the meter at an address; ``hdlc`` how it is called behind a gateway of octets."""
+    within = limits or TimeLimits()
+    gateway = None if hdlc is None else OctetGateway(host, port, hdlc, within)
 
     async def dial(association: ClientAssociation, script: Script[Any]) -> SessionEnd[Any]:
-        return await converse(
+        end: SessionEnd[Any] = await converse(
             host,
             port,
             association,
             script,
-            limits=limits or TimeLimits(),
+            limits=within,
             expected_title=None,
             warrant_key=None,
             now=now,
+            line=gateway,
         )
+        if gateway is not None:
+            await gateway.left()
+        return end
 
     return dial
 
