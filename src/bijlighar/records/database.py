@@ -2,7 +2,8 @@
 
 SQLite stands in WAL mode with full synchronisation, so that a committed transaction survives a power cut; a
 writing transaction takes its lock at once (BEGIN IMMEDIATE), so that two writers wait for each other instead of
-failing half-way. PostgreSQL needs none of this and is otherwise served by the same statements.
+failing half-way, and threads of one process stand in line for it. PostgreSQL needs none of this and is otherwise
+served by the same statements.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from sqlalchemy.engine import make_url
 
 from bijlighar.cim.exchange import Unavailable
 from bijlighar.records import tables
+from bijlighar.records.turns import Turns
 
 BUSY_S = 5.0
 """How long a statement waits for another writer: many commits of 10 ms, yet short beside a session's time-out."""
@@ -73,6 +75,8 @@ class Database:
         self.engine = _engine(self.url, busy_s)
         self._reading = self.engine if self.is_sqlite else self.engine.execution_options(**_ONE_LOOK)
         self._writing = self.engine.execution_options(**{_WRITES: True})
+        self._busy_s = busy_s
+        self._turns = Turns() if self.is_sqlite else None
 
     @property
     def is_sqlite(self) -> bool:
@@ -88,8 +92,21 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction: durable when the block ends, undone when it raises. Raises Unavailable."""
-        with unavailable_when_refused(), self._writing.begin() as connection:
+        with self._turn(), unavailable_when_refused(), self._writing.begin() as connection:
             yield connection
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One's turn among the threads of this process, where the database knows no turns."""
+        if self._turns is None:
+            yield
+            return
+        if not self._turns.take(self._busy_s):
+            raise Unavailable(_REASONS["database is locked"])
+        try:
+            yield
+        finally:
+            self._turns.give()
 
     def close(self) -> None:
         """Close all connections."""
