@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 SLABS = ((100, 550), (150, 550), (300, 600), (None, 650))
 """Upper end in kWh a month, paise a kWh."""
 FIXED_PAISE_PER_KW = 11_000
+PAYING = 2 / 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +38,18 @@ class Faults:
 
 @dataclass
 class Books:
-    """Everything that was billed, by key; the same key is billed once."""
+    """Everything that was billed, by key; the same key is billed once.
+
+    ``bills`` paise by usage point and the days billed, a later revision in the place of the earlier; ``paid``
+    paise by usage point.
+    """
 
     faults: Faults
     load_w: Mapping[str, int] = field(default_factory=dict)
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     statements: dict[str, dict[str, Any]] = field(default_factory=dict)
+    bills: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)
+    paid: dict[str, int] = field(default_factory=dict)
     messages: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -58,10 +65,36 @@ class Books:
         with self.lock:
             if key not in self.answers:
                 self.statements[key] = dict(statement)
-                self.answers[key] = self._answer(statement, len(self.answers) + 1)
+                self.answers[key] = self._answer(statement)
             return self.answers[key]
 
-    def _answer(self, statement: Mapping[str, Any], number: int) -> dict[str, Any]:
+    def billed_points(self, answers: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+        """Usage points that were billed an amount by these answers, each with its last bill's reference."""
+        found: dict[str, str] = {}
+        with self.lock:
+            for each in answers:
+                if each["result"] == "billed" and each.get("amount_paise") is not None:
+                    statement = self.statements[each["key"]]
+                    code = str(statement["usage_point"])
+                    days = (str(statement["first_day"]), str(statement["last_day"]))
+                    self.bills.setdefault(code, {})[days] = each["amount_paise"]
+                    found[code] = str(each["bill_reference"])
+        return found
+
+    def owed_paise(self, code: str) -> int:
+        """What a usage point owes in all; negative: a credit."""
+        with self.lock:
+            return sum(self.bills.get(code, {}).values()) - self.paid.get(code, 0)
+
+    def pay(self, code: str) -> bool:
+        """Whether a usage point now pays all that it owes, as PAYING of all do at once."""
+        paying = _share(code, "pays") < PAYING
+        with self.lock:
+            if paying:
+                self.paid[code] = sum(self.bills.get(code, {}).values())
+        return paying
+
+    def _answer(self, statement: Mapping[str, Any]) -> dict[str, Any]:
         key = str(statement["key"])
         if _share(key, "refused") < self.faults.refused:
             return {"key": key, "result": "refused", "reason": "the account is closed"}
@@ -71,7 +104,7 @@ class Books:
         return {
             "key": key,
             "result": "billed",
-            "bill_reference": f"B-{number:06d}",
+            "bill_reference": f"B-{_number(key):08X}",
             "billed_wh": billed_wh,
             "amount_paise": self._amount_paise(statement, billed_wh),
         }
@@ -94,7 +127,12 @@ class Books:
 
 def _share(key: str, salt: str) -> float:
     """A number in [0, 1) that follows from the key."""
+    return _number(f"{salt} {key}") / (1 << 32)
+
+
+def _number(text: str) -> int:
+    """32 bits that follow from the text (FNV-1a): books that begin anew number their bills as before."""
     value = 2_166_136_261
-    for octet in f"{salt} {key}".encode():
+    for octet in text.encode():
         value = (value ^ octet) * 16_777_619 % (1 << 32)
-    return value / (1 << 32)
+    return value

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bijlighar.headend.clock import TownClock
 from meterlab.billing_books import Books, Faults
 from meterlab.billing_server import BillingServer
 
@@ -26,6 +28,7 @@ def billing(
         Path | None,
         typer.Option(help="Folder of registry sheets: sanctioned loads for the fixed charge; none: no amounts."),
     ] = None,
+    clock: Annotated[Path | None, typer.Option(help="Clock file that a demo shares.")] = None,
     away: Annotated[int, typer.Option(min=0, help="Messages that are not answered before it serves.")] = 0,
     later: Annotated[bool, typer.Option("--later", help="Answers come in messages of their own.")] = False,
     twice: Annotated[bool, typer.Option("--twice", help="With --later: every answer comes twice.")] = False,
@@ -42,7 +45,8 @@ def billing(
         raise typer.Exit(2)
     faults = Faults(away=away, later=later, twice=twice, wrong_kwh=wrong_kwh, refused=refused, nobody=nobody)
     books = Books(faults=faults, load_w=_loads(registry))
-    server = BillingServer(books, port=port, secret=secret, product=product)
+    now = time.time if clock is None else TownClock.open(clock).now
+    server = BillingServer(books, port=port, secret=secret, product=product, now=now)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: server.stop())
     typer.echo(f"meterlab: billing server ready at http://127.0.0.1:{server.port}/statements")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -21,17 +22,25 @@ from meterlab.billing_books import Books
 LARGEST_BODY_OCTETS = 16_000_000
 TRIES = 20
 TRY_AGAIN_S = 0.5
-PAID_SHARE = 3
-"""Two of three usage points pay at once."""
+PAID_AFTER_S = 60
+"""After the bill: what is paid in the same second is not seen to be paid for it."""
+DUE_AFTER_S = 15 * 86_400
+ISO = "%Y-%m-%dT%H:%M:%SZ"
 
 _log = structlog.get_logger("billing-server")
 
 
 class BillingServer:
-    """Listens on loopback. ``product`` address of the control room, "" when nothing is told back."""
+    """Listens on loopback. ``product`` address of the control room, "" when nothing is told back.
 
-    def __init__(self, books: Books, *, port: int, secret: str, product: str) -> None:
+    ``now``: the clock by which bills are dated, epoch seconds.
+    """
+
+    def __init__(
+        self, books: Books, *, port: int, secret: str, product: str, now: Callable[[], float] = time.time
+    ) -> None:
         self.books = books
+        self._now = now
         self._secret = secret
         self._product = product.rstrip("/")
         server = self
@@ -73,17 +82,18 @@ class BillingServer:
         if self.books.faults.later:
             for _ in range(1 + self.books.faults.twice):
                 self._post("answers", message_id, answers)
-        billed = [each for each in answers if each["result"] == "billed" and each.get("amount_paise") is not None]
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        dues = [
+        now_s = self._now()
+        as_of, paid_at = (time.strftime(ISO, time.gmtime(now_s + later_s)) for later_s in (0, PAID_AFTER_S))
+        due_day = time.strftime("%Y-%m-%d", time.gmtime(now_s + DUE_AFTER_S))
+        dues: list[dict[str, Any]] = [
             {
-                "usage_point": self.books.statements[each["key"]]["usage_point"],
-                "amount_paise": each["amount_paise"],
-                "due_day": None,
-                "as_of": now,
-                "reference": each["bill_reference"],
+                "usage_point": code,
+                "amount_paise": self.books.owed_paise(code),
+                "due_day": due_day,
+                "as_of": as_of,
+                "reference": reference,
             }
-            for each in billed
+            for code, reference in self.books.billed_points(answers).items()
         ]
         if self.books.faults.nobody:
             dues.append({**dues[0], "usage_point": "NOBODY"} if dues else {"usage_point": "NOBODY"})
@@ -94,10 +104,10 @@ class BillingServer:
                 "payment_id": f"P-{each['reference']}",
                 "usage_point": each["usage_point"],
                 "amount_paise": each["amount_paise"],
-                "paid_at": now,
+                "paid_at": paid_at,
             }
-            for number, each in enumerate(dues)
-            if number % PAID_SHARE and each.get("amount_paise", 0) > 0
+            for each in dues
+            if each.get("amount_paise", 0) > 0 and self.books.pay(each["usage_point"])
         ]
         if paid:
             self._post("payments", f"payments-{message_id}", paid)

@@ -105,6 +105,7 @@ class MockControlRoom:
         self.failing: dict[str, int] = {}  # path's beginning -> status
         self.slow_s = 0.0
         self.session: str | None = None
+        self.demo = False
         self.language = "en"
         self.alarms: list[dict[str, Any]] = []
         self.headend_alive = True
@@ -170,11 +171,22 @@ class MockControlRoom:
         for beginning, status in self.failing.items():
             if path.startswith(beginning):
                 raise refused(status, "made-to-fail", "The test asked for it.")
+        if path == "/api/demo":
+            return self._demo()
         if path.startswith("/api/session"):
             return self._session(method, path, body)
         if self.session is None:
             raise refused(401, "not-signed-in", "Sign in first.")
         return self._signed_in(method, path, query, body)
+
+    def _demo(self) -> Any:
+        if not self.demo:
+            raise Answered(204)
+        people = [
+            {"name": name, "password": PASSWORD, "display_name": en, "display_name_hi": hi, "role": roles[0]}
+            for name, (en, hi, roles) in PEOPLE.items()
+        ]
+        return {"town": "mohalla", "people": people}
 
     def _session(self, method: str, path: str, body: Any) -> Any:
         if method == "POST":

@@ -28,7 +28,11 @@ def _alarmed(room: MockControlRoom) -> None:
 
 
 def _signed_out(room: MockControlRoom) -> None:
-    room.session = None
+    room.session, room.demo = None, True
+
+
+def _supervised(room: MockControlRoom) -> None:
+    room.session = "supervisor"
 
 
 def _running(room: MockControlRoom) -> None:
@@ -57,6 +61,7 @@ def _ordinary(room: MockControlRoom) -> None:
 
 SCREENS: dict[str, tuple[str, str, Prepare]] = {
     "sign-in": ("/sign-in", "form", _signed_out),
+    "overview": ("/", ".cards a", _supervised),
     "meters": ("/meters", "tbody a", _alarmed),
     "nothing-found": ("/meters?q=nobody", ".empty", _ordinary),
     "meter": ("/meters/3", "#events-title", _ordinary),
@@ -171,7 +176,7 @@ def test_the_policy_is_in_force_and_nothing_breaks_it(
 @pytest.mark.parametrize("width", [360, 768, 1280, 1920])
 @pytest.mark.parametrize("language", ["hi", "en"])
 @pytest.mark.parametrize(
-    "screen", ["sign-in", "meters", "meter", "trial", "running-trial", "levels", "day", "whole-month"]
+    "screen", ["sign-in", "overview", "meters", "meter", "trial", "running-trial", "levels", "day", "whole-month"]
 )
 def test_nothing_is_cut_off_at_the_side(
     page: Page, room: MockControlRoom, screen: str, language: str, width: int

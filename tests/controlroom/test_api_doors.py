@@ -46,6 +46,7 @@ def test_only_these_routes_are_open_to_anybody(room: ControlRoom) -> None:
         ("GET", "/metrics"),
         ("GET", "/api/health"),
         ("GET", "/api/session"),
+        ("GET", "/api/demo"),  # nothing but in a demo: test_api_demo
         ("POST", "/api/session"),
         ("POST", "/api/billing/messages/kind"),  # whoever signs as the billing server: test_api_billing
         ("POST", "/api/billing/statements"),

@@ -17,9 +17,10 @@ from typing import Any
 import httpx
 import pytest
 
+from bijlighar.controlroom.demo_people import DEMO_PEOPLE
 from bijlighar.controlroom.health_watch import ask_health
 from bijlighar.controlroom.ports import free_port
-from bijlighar.controlroom.town import DEMO_PEOPLE, TownTime
+from bijlighar.controlroom.town import TownTime
 
 LATER_START_PROCESSOR_S = 10.0
 """Seconds of the processor, of all processes together: what else the machine does is not counted."""
@@ -107,7 +108,7 @@ def test_a_demo_starts_reads_ends_and_finds_its_data_again(tmp_path: Path) -> No
     with _started(data, tmp_path / "first.log") as demo:
         demo.until(demo.page)
         demo.until(lambda: demo.readings() > 500)
-        assert len(demo.children()) == 4
+        assert len(demo.children()) == 5
         _kill_the_head_end(demo)
         kept, town_s = demo.readings(), TownTime(data).stored_s()
         demo.end()

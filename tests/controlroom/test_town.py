@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from bijlighar.controlroom.demo import Demo, _meters, demo_settings
+from bijlighar.controlroom.demo_people import DEMO_PEOPLE
 from bijlighar.controlroom.server import open_records
 from bijlighar.controlroom.settings import Settings
 from bijlighar.controlroom.town import (
-    DEMO_PEOPLE,
     TownRefused,
     TownTime,
     furnish,

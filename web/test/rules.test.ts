@@ -115,7 +115,7 @@ describe('the way back after signing in', () => {
       'https://evil.example',
       '/sign-in?next=/a',
     ]) {
-      expect(safeNext(trap)).toBe('/meters');
+      expect(safeNext(trap)).toBe('/');
     }
   });
 });

@@ -27,6 +27,7 @@ from bijlighar.controlroom.api import (
     consumer_download,
     consumer_month,
     day,
+    demo,
     exceptions,
     jobs,
     live,
@@ -60,6 +61,7 @@ _LOG = structlog.get_logger(__name__)
 
 _SUBJECTS = (
     session,
+    demo,
     status,
     meters,
     meter_history,

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 from rich.console import Console
 
 from bijlighar.controlroom.children import Child
+from bijlighar.controlroom.demo_people import DEMO_PEOPLE
 from bijlighar.controlroom.ports import PortTaken, free_port, free_push_port, require_free
 from bijlighar.controlroom.server import open_records
-from bijlighar.controlroom.settings import Settings
+from bijlighar.controlroom.settings import ENVIRONMENT_PREFIX, Settings
 from bijlighar.controlroom.supervisor import DataDirLock, Supervisor, Town, product_children
 from bijlighar.controlroom.telling import Teller
 from bijlighar.controlroom.town import (
-    DEMO_PEOPLE,
     TownTime,
+    bill_daily,
     furnish,
     keyring_of,
     private_folder,
@@ -33,6 +37,9 @@ METER_PORT = 4059
 DEFAULT_SPEED = 240.0
 """A block of half an hour every 7.5 seconds, a day in six minutes, a trial of three days in eighteen. A round trip
 of LTE, 0.12 s, is then half a minute of the town: a meter's clock is still seen, with that as doubt."""
+LOADS_SHEET = "usage_points.csv"
+"""What the stand-in billing server must know of the consumers: their sanctioned loads."""
+SECRET_OCTETS = 16
 SEED = 2
 """A trial whose eleven meters have good radio; with seed 1 two of them lose a try in ten."""
 
@@ -58,6 +65,11 @@ class Demo:
     push: bool = True
     physics: bool = False
 
+    @property
+    def bills(self) -> bool:
+        """Whether a billing server stands beside: a city is billed by the month, which no demo sees the end of."""
+        return self.town != "city"
+
 
 def demo_settings(data_dir: Path, port: int, town: str, headends: int = 1) -> Settings:
     """Settings of a demo: this machine only, the master key beside the records, the town's clock."""
@@ -81,6 +93,13 @@ def run_demo(demo: Demo, console: Console) -> None:
         if demo.push:
             settings = msgspec.structs.replace(settings, push_address=f"127.0.0.1:{free_push_port()}")
             demo = replace(demo, settings=settings)
+        if demo.bills:
+            settings = msgspec.structs.replace(
+                settings,
+                billing_url=f"http://127.0.0.1:{free_port()}/statements",
+                billing_secret=secrets.token_hex(SECRET_OCTETS),
+            )
+            demo = replace(demo, settings=settings)
         teller = Teller(
             console,
             address=f"http://localhost:{settings.port}",
@@ -90,7 +109,8 @@ def run_demo(demo: Demo, console: Console) -> None:
         teller.say(f"Making the town [bold]{demo.town}[/bold] in {settings.data_path} …")
         clock = start_clock(settings.data_path, Path(settings.clock_file), wall_s=time.time())
         _furnish(demo, clock)
-        children = [_meters(demo), *product_children(settings)]
+        others = [_billing_server(demo)] if demo.bills else []
+        children = [_meters(demo), *others, *product_children(settings)]
         town = Town(clock=clock, time=TownTime(settings.data_path), speed=demo.speed)
         Supervisor(settings, children, teller, town=town).run()
     finally:
@@ -115,6 +135,31 @@ def _furnish(demo: Demo, clock: TownClock) -> None:
     with open_records(settings, clock) as records, private_folder(settings.data_path) as sheets:
         write_sheets(sheets, town=demo.town, seed=demo.seed, port=demo.meter_port, meters=demo.meters)
         furnish(records, sheets, keyring, now_s=clock.now())
+        if demo.bills:
+            bill_daily(records, now_s=clock.now())
+            folder = _billing_folder(settings)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            shutil.copyfile(sheets / LOADS_SHEET, folder / LOADS_SHEET)
+
+
+def _billing_folder(settings: Settings) -> Path:
+    return settings.data_path / "billing-server"
+
+
+def _billing_server(demo: Demo) -> Child:
+    settings = demo.settings
+    return Child(
+        name="billing-server",
+        arguments=[
+            *("-m", "meterlab", "billing"),
+            *("--port", str(urlsplit(settings.billing_url).port)),
+            *("--product", f"http://127.0.0.1:{settings.port}"),
+            *("--registry", str(_billing_folder(settings))),
+            *("--clock", settings.clock_file),
+        ],
+        log=settings.data_path / "logs" / "billing-server.log",
+        environment={f"{ENVIRONMENT_PREFIX}BILLING_SECRET": settings.billing_secret},
+    )
 
 
 def _meters(demo: Demo) -> Child:

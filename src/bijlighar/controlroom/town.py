@@ -17,14 +17,17 @@ from pathlib import Path
 from bijlighar.cim.network import UsagePointKind
 from bijlighar.cim.period import civil_date, civil_day
 from bijlighar.controlroom import passwords
+from bijlighar.controlroom.demo_people import DEMO_PEOPLE
 from bijlighar.controlroom.roles import Role
 from bijlighar.headend.clock import TownClock
 from bijlighar.headend.keys import Keyring, create_master_key
+from bijlighar.operations.billing_exchange.rounds import CYCLE_KEY
 from bijlighar.operations.field_trial.define import begin_trial, consumer_meters
 from bijlighar.operations.registry_import import import_registry
 from bijlighar.records import Records
 from bijlighar.records.people import Person
 from bijlighar.records.registry_import import ImportReport
+from bijlighar.records.settings import Setting
 
 DAYS_BEFORE_PRESENT = 3
 DAY_S = 86_400
@@ -33,13 +36,6 @@ TRIAL_METERS = 11
 """The trial of a larger town has as many as that of one house: a trial is made before a rollout."""
 TRIAL_NAME = "Sweet Home Apartment"
 TRIAL_NAME_HI = "स्वीट होम अपार्टमेंट"
-
-DEMO_PEOPLE = {
-    "operator": ("operator-demo", "Control room operator", "नियंत्रण कक्ष परिचालक", Role.OPERATOR),
-    "admin": ("admin-demo-1", "Administrator", "प्रशासक", Role.ADMINISTRATOR),
-    "consumer": ("consumer-demo", "Consumer of one home", "एक घर के उपभोक्ता", Role.CONSUMER),
-}
-"""Made only by ``bijlighar demo``, which listens on this machine alone. Name → password, names shown, role."""
 
 SHEETS_WITHIN_S = 120
 """The trial's sheets take a second, a city's a minute."""
@@ -122,6 +118,14 @@ def furnish(records: Records, sheets: Path, keyring: Keyring, *, now_s: float) -
             meter_ids=consumer_meters(records)[:TRIAL_METERS],
         )
     return report
+
+
+def bill_daily(records: Records, *, now_s: float) -> None:
+    """Have every day stated to the billing server, as a trial wants it, unless a cycle was chosen before."""
+    if not records.settings.history(CYCLE_KEY):
+        records.settings.put(
+            Setting(key=CYCLE_KEY, value="daily", valid_from_s=0, changed_by="demo", changed_s=int(now_s))
+        )
 
 
 def _first_home(records: Records) -> str:

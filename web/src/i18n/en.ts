@@ -17,6 +17,7 @@ export const en = {
   'theme.light': 'Light',
 
   'nav.label': 'Screens',
+  'nav.overview': 'Overview',
   'nav.meters': 'Meters',
   'nav.trial': 'Field trial',
   'nav.day': 'The day',
@@ -49,6 +50,7 @@ export const en = {
   'signIn.wrong': 'User name or password is not right.',
   'signIn.tooMany': 'Too many tries. Wait a little, then try again.',
   'signIn.missing': 'Enter both user name and password.',
+  'signIn.demo': 'This is a demo of the town “{town}”. Sign in as',
   'signIn.about': 'Reads smart meters over DLMS/COSEM and keeps what they say.',
 
   'clock.label': 'Town clock',
@@ -109,6 +111,7 @@ export const en = {
   'keys.title': 'Keyboard',
   'keys.enabled': 'Single-key shortcuts',
   'keys.search': 'Go to the search',
+  'keys.overview': 'Go to the overview',
   'keys.meters': 'Go to the meters',
   'keys.trial': 'Go to the field trial',
   'keys.theDay': 'Go to the day',

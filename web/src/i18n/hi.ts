@@ -16,6 +16,7 @@ export const hi: Dictionary = {
   'theme.light': 'हल्का',
 
   'nav.label': 'पृष्ठ',
+  'nav.overview': 'एक नज़र में',
   'nav.meters': 'मीटर',
   'nav.trial': 'क्षेत्र परीक्षण',
   'nav.day': 'दिन',
@@ -29,7 +30,7 @@ export const hi: Dictionary = {
   'role.viewer': 'दर्शक',
   'role.operator': 'ऑपरेटर',
   'role.supervisor': 'पर्यवेक्षक',
-  'role.credit officer': 'ऋण अधिकारी',
+  'role.credit officer': 'वसूली अधिकारी',
   'role.revenue inspector': 'राजस्व निरीक्षक',
   'role.store keeper': 'भंडारी',
   'role.installer': 'स्थापक',
@@ -48,6 +49,7 @@ export const hi: Dictionary = {
   'signIn.wrong': 'उपयोगकर्ता नाम या पासवर्ड सही नहीं है।',
   'signIn.tooMany': 'बहुत अधिक प्रयास हो गए। थोड़ा रुककर फिर प्रयास करें।',
   'signIn.missing': 'उपयोगकर्ता नाम और पासवर्ड दोनों भरें।',
+  'signIn.demo': 'यह नगर “{town}” का प्रदर्शन है। साइन इन करें:',
   'signIn.about': 'DLMS/COSEM से स्मार्ट मीटर पढ़ता है और जो वे बताते हैं उसे सुरक्षित रखता है।',
 
   'clock.label': 'नगर की घड़ी',
@@ -108,6 +110,7 @@ export const hi: Dictionary = {
   'keys.title': 'कुंजियाँ',
   'keys.enabled': 'एक-कुंजी शॉर्टकट',
   'keys.search': 'खोज पर जाएँ',
+  'keys.overview': 'एक नज़र वाले पृष्ठ पर जाएँ',
   'keys.meters': 'मीटर पर जाएँ',
   'keys.trial': 'क्षेत्र परीक्षण पर जाएँ',
   'keys.theDay': 'दिन पर जाएँ',

@@ -2,7 +2,7 @@
 
 /** The way back of a sign-in address; a foreign address in it would make the sign-in page a trap. */
 export function safeNext(next: string | null): string {
-  if (next === null || !/^\/(?![/\\])/.test(next) || next.startsWith('/sign-in')) return '/meters';
+  if (next === null || !/^\/(?![/\\])/.test(next) || next.startsWith('/sign-in')) return '/';
   return next;
 }
 

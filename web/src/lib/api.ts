@@ -11,6 +11,12 @@ export interface Session {
   csrf_token: string;
 }
 
+/** A demo, as its sign-in page tells it; a real utility tells none. */
+export interface Demo {
+  town: string;
+  people: { name: string; password: string; display_name: string; display_name_hi: string; role: string }[];
+}
+
 export interface Alarm {
   code: string;
   since: string | null;

@@ -20,7 +20,8 @@ class Keys {
     if (!this.enabled || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
     const second = performance.now() < this.#pending;
     this.#pending = 0;
-    if (second && event.key === 'm') router.go('/meters');
+    if (second && event.key === 'o') router.go('/');
+    else if (second && event.key === 'm') router.go('/meters');
     else if (second && event.key === 't') router.go('/trial');
     else if (second && event.key === 'd') router.go('/day');
     else if (second && event.key === 's') router.go('/service-levels');
