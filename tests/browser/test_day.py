@@ -48,7 +48,7 @@ def test_figures_are_grouped_as_in_india_and_say_what_stands_behind_them(
 
 def test_a_loss_that_cannot_be_told_is_a_dash(operator: Page, room: MockControlRoom) -> None:
     operator.goto("/day?by=feeder")
-    table = operator.get_by_role("table", name="Taken apart")
+    table = operator.get_by_role("table", name="By place and make")
     expect(table).to_be_visible()
     column = [text.strip() for text in table.locator("thead th").all_text_contents()].index("Lost")
     cells = table.locator("tbody tr").nth(1).locator("th, td")
@@ -60,12 +60,12 @@ def test_the_way_leads_from_the_utility_to_a_transformer_and_its_meters(
 ) -> None:
     operator.goto("/day?day=2026-06-10")
     for heading in ("33/11 kV substation 0", "11 kV feeder 0", "Transformer 0"):
-        operator.get_by_role("table", name="Taken apart").locator("tbody th a").first.click()
-        expect(operator.get_by_role("table", name="Taken apart")).to_contain_text(heading)
-    operator.get_by_role("table", name="Taken apart").locator("tbody th a").first.click()
+        operator.get_by_role("table", name="By place and make").locator("tbody th a").first.click()
+        expect(operator.get_by_role("table", name="By place and make")).to_contain_text(heading)
+    operator.get_by_role("table", name="By place and make").locator("tbody th a").first.click()
     expect(operator).to_have_url("/day?day=2026-06-10&place=transformer&code=T0000")
     expect(operator.get_by_role("heading", level=1)).to_have_text("The day: Transformer 0")
-    expect(operator.get_by_role("table", name="Taken apart")).to_have_count(0)
+    expect(operator.get_by_role("table", name="By place and make")).to_have_count(0)
     path = operator.get_by_role("navigation", name="Place")
     expect(path.get_by_role("listitem")).to_have_count(5)
     expect(path.get_by_role("link", name="Meters")).to_have_attribute("href", "/meters?transformer=T0000")
@@ -88,7 +88,7 @@ def test_the_utility_is_taken_apart_by_make_too(operator: Page, room: MockContro
     operator.goto("/day")
     operator.get_by_role("radio", name="make").check(force=True)
     expect(operator).to_have_url("/day?by=make")
-    table = operator.get_by_role("table", name="Taken apart")
+    table = operator.get_by_role("table", name="By place and make")
     expect(table.locator("tbody th").first).to_have_text("Maker A")
     expect(table.locator("tbody td a").first).to_have_attribute("href", "/meters?maker=Maker+A")
 

@@ -6,8 +6,9 @@ import pytest
 from rich.console import Console
 
 from bijlighar.controlroom import telling as telling_module
-from bijlighar.controlroom.api.status import Health
-from bijlighar.controlroom.telling import STANDS_STILL_S, Teller
+from bijlighar.controlroom.first_reading import STANDS_STILL_S
+from bijlighar.controlroom.health import Health
+from bijlighar.controlroom.telling import Teller
 
 
 def _health(readings: int, share: float | None, lag_s: float | None = 0.0) -> Health:

@@ -7,7 +7,7 @@ import pytest
 
 from bijlighar.controlroom.demo import Demo, _meters, demo_settings
 from bijlighar.controlroom.demo_people import DEMO_PEOPLE
-from bijlighar.controlroom.server import open_records
+from bijlighar.controlroom.opening import open_records
 from bijlighar.controlroom.settings import Settings
 from bijlighar.controlroom.town import (
     TownRefused,

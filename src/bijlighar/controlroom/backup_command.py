@@ -76,7 +76,7 @@ def _faults_told(before: str = "") -> Iterator[None]:
 
 
 def _back_up(settings: Settings, place: BackupPlace, console: Console) -> None:
-    from bijlighar.controlroom.server import clock_of  # noqa: PLC0415 (help stays quick)
+    from bijlighar.controlroom.opening import clock_of  # noqa: PLC0415 (help stays quick)
     from bijlighar.operations.backup import back_up  # noqa: PLC0415
 
     if not settings.database_url and not (settings.data_path / "records.db").exists():

@@ -52,7 +52,7 @@ app.add_typer(day_commands, name="day")
 
 @contextmanager
 def _records(settings: Settings) -> Iterator[Any]:
-    from bijlighar.controlroom.server import clock_of, open_records  # noqa: PLC0415 (help stays quick)
+    from bijlighar.controlroom.opening import clock_of, open_records  # noqa: PLC0415 (help stays quick)
     from bijlighar.records.move import RecordsMoved  # noqa: PLC0415
     from bijlighar.records.schema import SchemaTooNew  # noqa: PLC0415
 
@@ -203,7 +203,7 @@ def import_registry_command(
     data: DataOption = None,
 ) -> None:
     """Check CSV sheets whole, then import them; with any error nothing is kept."""
-    from bijlighar.controlroom.server import clock_of, open_records  # noqa: PLC0415 (help stays quick)
+    from bijlighar.controlroom.opening import clock_of, open_records  # noqa: PLC0415 (help stays quick)
     from bijlighar.headend.keys import Keyring, MasterKeyRefused  # noqa: PLC0415
     from bijlighar.operations.registry_import import import_registry  # noqa: PLC0415
 
@@ -254,7 +254,7 @@ def add_person(
     data: DataOption = None,
 ) -> None:
     """Add somebody who may sign in."""
-    from bijlighar.controlroom.server import clock_of, open_records  # noqa: PLC0415 (help stays quick)
+    from bijlighar.controlroom.opening import clock_of, open_records  # noqa: PLC0415 (help stays quick)
     from bijlighar.records.consumers import NotTied  # noqa: PLC0415
     from bijlighar.records.people import Person  # noqa: PLC0415
 

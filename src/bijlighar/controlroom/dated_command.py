@@ -49,7 +49,7 @@ def set_one(
     data: DataOption = None,
 ) -> None:
     """Set one from a day on; what held before stays on record."""
-    from bijlighar.controlroom.server import clock_of  # noqa: PLC0415
+    from bijlighar.controlroom.opening import clock_of  # noqa: PLC0415
     from bijlighar.operations.dated_settings import SettingRefused, set_dated  # noqa: PLC0415
 
     settings = settings_of(config, data)
@@ -79,7 +79,7 @@ def _value(text: str) -> object:
 
 
 def _records(settings: Settings) -> Records:
-    from bijlighar.controlroom.server import clock_of, open_records  # noqa: PLC0415
+    from bijlighar.controlroom.opening import clock_of, open_records  # noqa: PLC0415
     from bijlighar.records.schema import SchemaTooNew  # noqa: PLC0415
 
     if not settings.database_url and not (settings.data_path / "records.db").exists():

@@ -140,7 +140,7 @@ def _opened(
     """The records, the days and the utility's time; whatever can go wrong is one sentence."""
     from bijlighar.cim.exchange import Unavailable  # noqa: PLC0415 (help stays quick)
     from bijlighar.controlroom.instants import NotAnInstant  # noqa: PLC0415
-    from bijlighar.controlroom.server import clock_of, open_records  # noqa: PLC0415
+    from bijlighar.controlroom.opening import clock_of, open_records  # noqa: PLC0415
     from bijlighar.mdm.validation.limits import UnknownLimit  # noqa: PLC0415
     from bijlighar.operations.engine_day import DamagedMeanwhile  # noqa: PLC0415
     from bijlighar.operations.engine_local import WorkersDied  # noqa: PLC0415

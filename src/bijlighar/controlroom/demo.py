@@ -15,8 +15,8 @@ from rich.console import Console
 
 from bijlighar.controlroom.children import Child
 from bijlighar.controlroom.demo_people import DEMO_PEOPLE
+from bijlighar.controlroom.opening import open_records
 from bijlighar.controlroom.ports import PortTaken, free_port, free_push_port, require_free
-from bijlighar.controlroom.server import open_records
 from bijlighar.controlroom.settings import ENVIRONMENT_PREFIX, Settings
 from bijlighar.controlroom.supervisor import DataDirLock, Supervisor, Town, product_children
 from bijlighar.controlroom.telling import Teller

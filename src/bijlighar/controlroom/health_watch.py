@@ -6,7 +6,7 @@ import http.client
 
 import msgspec
 
-from bijlighar.controlroom.api.status import Health
+from bijlighar.controlroom.health import Health
 
 WITHIN_S = 2.0
 LARGEST_ANSWER_OCTETS = 10_000

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bijlighar.cim.exchange import Unavailable
 from bijlighar.controlroom.children import EXIT_USER_FAULT
-from bijlighar.controlroom.server import serve_control_room, set_up_logs
+from bijlighar.controlroom.logs import set_up_logs
 from bijlighar.controlroom.settings import Settings, from_parent
 from bijlighar.headend.dialled import DialInAddressTaken
 from bijlighar.headend.keys import Keyring, MasterKeyRefused
@@ -63,11 +63,24 @@ def run_headend(settings: Settings, number: int) -> None:
     )
 
 
+def _wait_for_history(settings: Settings) -> None:
+    """In a demo, whose meters are all new at once, the day's work begins when what they bring is read."""
+    from bijlighar.controlroom.first_reading import history_share, wait_until_read  # noqa: PLC0415
+    from bijlighar.controlroom.opening import clock_of, open_records  # noqa: PLC0415
+
+    clock = clock_of(settings)
+    with open_records(settings, clock) as records:
+        meters = len(records.registry.meters())
+        wait_until_read(lambda: history_share(records, meters, int(clock.now())))
+
+
 def run_worker(settings: Settings) -> None:
     """Do the day's work until SIGTERM, behind everybody else. Raises Unavailable and SchemaTooNew."""
     from bijlighar.operations.worker_process import WorkerProcess, run  # noqa: PLC0415
 
     os.nice(WORKER_NICENESS)
+    if settings.clock_file:
+        _wait_for_history(settings)
     clock_file = Path(settings.clock_file) if settings.clock_file else None
     run(
         WorkerProcess(
@@ -105,6 +118,8 @@ def main(arguments: list[str]) -> None:
         elif kind == "worker":
             run_worker(settings)
         else:
+            from bijlighar.controlroom.server import serve_control_room  # noqa: PLC0415 (the others need none of it)
+
             serve_control_room(settings)
     except _USER_FAULTS as fault:
         print(fault, file=sys.stderr)  # noqa: T201 (the log's last line is what the supervisor tells)

@@ -40,7 +40,7 @@ class DayFormat(StrEnum):
 def _opened(config: Path | None, data: Path | None) -> Iterator[tuple[Any, float]]:
     """The records that the settings name, and the utility's time."""
     from bijlighar.cim.exchange import Unavailable  # noqa: PLC0415 (help stays quick)
-    from bijlighar.controlroom.server import clock_of, open_records  # noqa: PLC0415
+    from bijlighar.controlroom.opening import clock_of, open_records  # noqa: PLC0415
     from bijlighar.records.move import RecordsMoved  # noqa: PLC0415
     from bijlighar.records.schema import SchemaTooNew  # noqa: PLC0415
 

@@ -21,12 +21,12 @@ from bijlighar.cim.readings import ReadingBatch
 from bijlighar.controlroom.alarm_delays import AlarmDelays
 from bijlighar.controlroom.feed import FeedHub, meter_of
 from bijlighar.controlroom.feed_messages import FeedMessage
+from bijlighar.controlroom.first_reading import MOST_COUNTED_METERS, history_share
 from bijlighar.controlroom.headend_watch import HeadEndWatch
 from bijlighar.controlroom.instants import iso, iso_ms
 from bijlighar.controlroom.live import STATES, LiveColumns
 from bijlighar.controlroom.measurements import Measurements
 from bijlighar.controlroom.meter_list import scaled, whole
-from bijlighar.controlroom.meter_reading import DEFAULT_PERIOD_S
 from bijlighar.controlroom.registry_index import RegistryIndex
 from bijlighar.controlroom.registry_reading import level_places, read_index
 from bijlighar.controlroom.sessions import Sessions
@@ -61,11 +61,7 @@ MOST_ROWS_A_FRAME = 2_000
 """About 250 kB. What does not fit waits for the next flush, newest state each time."""
 LEVELS_S = 600.0
 HISTORY_S = 2.0
-HISTORY_BACK_S = 34 * 86_400
-"""A meter of IS 15959 keeps 35 days; its oldest day may be half gone."""
 WHOLE_HISTORY = 0.999
-MOST_COUNTED_METERS = 500
-"""Counting reads every block of the history: 20,000 rows for a trial, too many for a town."""
 PASSWORD_CHECKS_AT_ONCE = 2
 """One check takes 64 MiB and some 50 ms of a core; a storm of sign-ins waits instead of filling the memory."""
 MOST_SNAPSHOT_ROWS = 5_000
@@ -319,18 +315,13 @@ class ControlRoom:
     async def keep_history(self) -> None:
         """Count the history until it is whole, for whoever waits for the first reading."""
         while self.history_share is None or self.history_share < WHOLE_HISTORY:
-            if 0 < len(self.index) <= MOST_COUNTED_METERS:
+            meters = len(self.index)
+            if 0 < meters <= MOST_COUNTED_METERS or (meters and self.settings.clock_file):
                 try:
-                    self.history_share = await self.in_thread(self._history_share)
+                    self.history_share = await self.in_thread(history_share, self.records, meters, int(self.now()))
                 except Unavailable as problem:
                     _LOG.warning("history not counted", reason=problem.reason)
             await asyncio.sleep(HISTORY_S)
-
-    def _history_share(self) -> float:
-        now_s = int(self.now())
-        period = Period(start_s=now_s - HISTORY_BACK_S, end_s=now_s)
-        meter_id, _ = self.records.readings.held(ProfileKind.BLOCK_LOAD, period)
-        return min(1.0, len(meter_id) * DEFAULT_PERIOD_S / (len(self.index) * period.seconds))
 
     async def refresh_registry(self) -> None:
         """Read the registry again when its version changed."""

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
-
-import structlog
 import uvicorn
 
 from bijlighar.controlroom.app import build_app
 from bijlighar.controlroom.feed_reader import read_feed
+from bijlighar.controlroom.opening import clock_of, open_records
 from bijlighar.controlroom.room import ControlRoom, open_room
 from bijlighar.controlroom.settings import Settings
-from bijlighar.headend.clock import Clock, SystemClock, TownClock
-from bijlighar.records import Records
 
 LARGEST_SOCKET_MESSAGE_OCTETS = 64_000
 """A subscription of 600 topics is about 9 kB."""
@@ -21,32 +16,6 @@ REQUESTS_AT_ONCE = 500
 """Besides the live feed; beyond it a request is answered 503 at once instead of waiting in the memory."""
 END_WITHIN_S = 2
 """Open pages keep their feed open; they are cut after this and connect again."""
-
-
-def clock_of(settings: Settings) -> Clock:
-    """The town's clock when the settings name its file, else the machine's."""
-    return TownClock.open(Path(settings.clock_file)) if settings.clock_file else SystemClock()
-
-
-def open_records(settings: Settings, clock: Clock) -> Records:
-    """The records of these settings. Raises Unavailable, SchemaTooNew."""
-    settings.data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Records(settings.records_url, settings.data_path, now=clock.now)
-
-
-def set_up_logs(level: str) -> None:
-    """Structured lines on standard error, which the supervisor keeps in a file."""
-    number = logging.getLevelNamesMapping()[level.upper()]
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(),
-    )
 
 
 def serve_control_room(settings: Settings) -> None:

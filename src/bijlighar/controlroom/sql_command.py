@@ -58,7 +58,7 @@ def sql(
 def _opened(config: Path | None, data: Path | None) -> Iterator[tuple[Any, Path, float]]:
     from bijlighar.cim.exchange import Unavailable  # noqa: PLC0415 (help stays quick)
     from bijlighar.controlroom.instants import NotAnInstant  # noqa: PLC0415
-    from bijlighar.controlroom.server import clock_of, open_records  # noqa: PLC0415
+    from bijlighar.controlroom.opening import clock_of, open_records  # noqa: PLC0415
     from bijlighar.operations.analyst import QuestionRefused  # noqa: PLC0415
     from bijlighar.operations.analyst_final import TooManyDays  # noqa: PLC0415
     from bijlighar.records.blocks import BlockDamaged  # noqa: PLC0415

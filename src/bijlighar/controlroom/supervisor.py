@@ -17,9 +17,9 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from bijlighar.controlroom.api.status import Health
 from bijlighar.controlroom.children import Child
 from bijlighar.controlroom.governor import Governor
+from bijlighar.controlroom.health import Health
 from bijlighar.controlroom.health_watch import ask_health
 from bijlighar.controlroom.settings import ENVIRONMENT_PREFIX, SECRET_SETTINGS, Settings, for_children
 from bijlighar.controlroom.telling import Teller

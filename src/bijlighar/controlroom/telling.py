@@ -8,13 +8,10 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.status import Status as Spinner
 
-from bijlighar.controlroom.api.status import Health
+from bijlighar.controlroom.first_reading import NEARLY_WHOLE, STANDS_STILL_S
 from bijlighar.controlroom.governor import CAUGHT_UP_S
+from bijlighar.controlroom.health import Health
 
-NEARLY_WHOLE = 0.98
-"""Power cuts leave blocks that no meter holds."""
-STANDS_STILL_S = 60.0
-"""Twice the slowest meter's longest answer over a poor radio."""
 PLAIN_EVERY_S = 5.0
 """Without a terminal (a log, a pipe) progress is a line now and then."""
 

@@ -5,32 +5,15 @@ from __future__ import annotations
 import ipaddress
 import time
 
-import msgspec
 from litestar import Response, get
 
 from bijlighar.controlroom.api.asking import AnyRequest, room_of
 from bijlighar.controlroom.errors import Refusal
+from bijlighar.controlroom.health import Health
 from bijlighar.controlroom.instants import iso
 from bijlighar.controlroom.measurements import CONTENT_TYPE
 from bijlighar.controlroom.roles import Permission
 from bijlighar.controlroom.status import Status
-
-
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """What a watcher needs and everybody may know: nothing about meters or people.
-
-    ``silent_for_s``  wall seconds since a head-end last spoke; None before the first word
-    ``readings``      rows kept this civil day
-    ``history_share`` share of the last 35 days' blocks that are kept; None for a registry too large to count often
-    """
-
-    status: str
-    now: str | None
-    headends_alive: int
-    lag_s: float | None
-    silent_for_s: float | None
-    readings: int
-    history_share: float | None
 
 
 @get("/status", opt={"needs": Permission.READ_METERS})
