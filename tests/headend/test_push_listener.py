@@ -178,6 +178,35 @@ def test_while_the_store_is_away_nothing_more_is_read_and_afterwards_all_lands_o
     run(scenario, settings=replace(SETTINGS, delivery=delivery), most_gathered=64, meters=4)
 
 
+def test_who_calls_while_the_store_is_away_waits_too_and_is_heard_afterwards_even_when_it_has_hung_up():
+    delivery = DeliverySettings(most_wait_s=0.01, retry_s=0.02, retry_cap_s=0.05, queue_octets=10_000)
+    meters, early = 60, 60
+
+    async def scenario(head):
+        head.store.unavailable = "away"
+        first = await head.send()
+        for counter in range(1, 1 + early):
+            first.write(framed(sealed(1, counter, snapshot(NOON_S - counter))))
+        await head.until(lambda: head.desk.listener.paused)
+        await head.beats(3)
+        taken = head.desk.intake.accepted
+        for meter in range(2, meters + 1):
+            writer = await head.send(sealed(meter, 1, snapshot()), sealed(meter, 2, snapshot(NOON_S - 1)))
+            if meter % 2:
+                writer.close()
+        await head.until(lambda: head.metric("push_connections") == meters)
+        await head.beats(10)
+        assert head.desk.intake.accepted == taken
+        assert head.desk.listener.paused
+        head.store.unavailable = None
+        await head.until(lambda: len(head.store.rows()) == early + 2 * (meters - 1))
+        assert len(set(head.store.rows())) == len(head.store.rows())
+        await head.until(lambda: not head.desk.listener.paused)
+        assert head.reasons() == []
+
+    run(scenario, settings=replace(SETTINGS, delivery=delivery), most_gathered=4, meters=meters)
+
+
 def test_what_the_store_never_took_is_heard_again():
     delivery = DeliverySettings(most_wait_s=0.01, retry_s=0.01, retry_cap_s=0.01, bug_retries=2)
     octets = sealed(1, 1, snapshot())

@@ -1,8 +1,9 @@
 """The sockets on which meters push: TCP, connection kept or one push each, and UDP, one push a datagram.
 
-A connection may hold one unfinished frame and no more. While the store is behind, nothing is read: what meters
-send waits in the sockets' own buffers, and TCP slows them down. Datagrams that do not fit there are lost, which
-UDP says of itself. Every fault of a sender closes that sender's connection only.
+A connection may hold one unfinished frame and no more. While the store is behind, nothing is read but the first
+octets of a new call, and nothing taken: what meters send waits in the sockets' own buffers, and TCP slows them
+down. Datagrams that do not fit there are lost, which UDP says of itself. Every fault of a sender closes that
+sender's connection only.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ class PushListener:
         self.metrics.push_paused.set(0)
         if self._datagrams is not None:
             asyncio.get_running_loop().add_reader(self._datagrams, self._read_datagrams)
-        for connection in self.connections:
+        for connection in tuple(self.connections):
             connection.resume()
 
     def _read_datagrams(self) -> None:
@@ -247,6 +248,8 @@ class PushConnection(asyncio.Protocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """The connection is over; what was begun is lost, and its meter will push it again."""
+        if self._listener.paused and self._rest:
+            self._take(b"")
         self._listener.blocks.hung_up(self)
         if self in self._listener.connections:
             self._listener.connections.discard(self)
@@ -254,7 +257,18 @@ class PushConnection(asyncio.Protocol):
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
-        """Take every whole frame."""
+        """Take every whole frame.
+
+        Whose call came while the store was behind may be read once before it waits: uvloop begins to read when
+        ``connection_made`` has returned, whatever was said there. It is kept until the store has caught up.
+        """
+        if self._listener.paused:
+            self._rest += data
+            self.pause()
+        else:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
         listener = self._listener
         take = listener.intake.take
         if self._rest:
@@ -320,7 +334,9 @@ class PushConnection(asyncio.Protocol):
                 self._transport.pause_reading()
 
     def resume(self) -> None:
-        """Read on."""
+        """Read on; what was kept comes first."""
         if self._transport is not None:
             with contextlib.suppress(RuntimeError):
                 self._transport.resume_reading()
+        if self._rest:
+            self.data_received(b"")
