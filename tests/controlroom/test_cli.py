@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+import bijlighar
 from bijlighar.controlroom import passwords
 from bijlighar.controlroom.cli import _demo_folder, app
 from bijlighar.controlroom.meter_options import CannotRead, parse_place, secrets_of_sheet
@@ -32,6 +33,10 @@ def password_file(tmp_path: Path) -> Path:
     path = tmp_path / "password"
     path.write_text("a long password\n", encoding="utf-8")
     return path
+
+
+def test_the_version_is_told() -> None:
+    assert _run("--version").stdout == f"bijlighar {bijlighar.__version__}\n"
 
 
 def test_settings_are_printed_as_a_file_that_can_be_read_again(tmp_path: Path) -> None:

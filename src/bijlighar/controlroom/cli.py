@@ -22,7 +22,7 @@ from rich.table import Table
 from bijlighar.cim.exchange import Unavailable
 from bijlighar.controlroom import passwords
 from bijlighar.controlroom.backup_command import backup, restore
-from bijlighar.controlroom.command_line import ConfigOption, DataOption, fail, settings_of
+from bijlighar.controlroom.command_line import ConfigOption, DataOption, VersionOption, fail, settings_of
 from bijlighar.controlroom.conform_command import meter_commands
 from bijlighar.controlroom.dated_command import limits_commands
 from bijlighar.controlroom.day_command import day_commands
@@ -33,7 +33,6 @@ from bijlighar.controlroom.settings import Settings, SettingsRefused, effective
 from bijlighar.controlroom.sql_command import sql
 
 app = typer.Typer(
-    help="bijlighar: the open metering system of an electricity utility.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,6 +47,11 @@ app.add_typer(registry_commands, name="registry")
 app.add_typer(people_commands, name="people")
 app.add_typer(report_commands, name="report")
 app.add_typer(day_commands, name="day")
+
+
+@app.callback()
+def _common(version: VersionOption = False) -> None:
+    """bijlighar: the open metering system of an electricity utility."""
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from bijlighar import __version__
 from bijlighar.controlroom.children import EXIT_USER_FAULT
 from bijlighar.controlroom.settings import Settings, SettingsRefused, load_settings
 
@@ -16,6 +17,17 @@ ConfigOption = Annotated[
     typer.Option("--config", "-c", help="Settings file (TOML); see docs/operating.md.", metavar="FILE"),
 ]
 DataOption = Annotated[Path | None, typer.Option("--data", help="Data directory.", metavar="DIR")]
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(f"bijlighar {__version__}")  # noqa: T201
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version and end.")
+]
 
 
 def fail(sentence: str) -> NoReturn:
