@@ -36,7 +36,7 @@ def test_a_wrong_password_is_told_and_selected_for_the_next_try(
     assert room.session is None
     page.keyboard.type("bijli-1234")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Meters")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
 
 
 def test_empty_fields_are_told_without_asking_the_server(page: Page, room: MockControlRoom) -> None:
@@ -62,11 +62,11 @@ def test_the_language_is_chosen_before_signing_in_and_kept_with_the_person(
     expect(page.get_by_role("heading", level=1)).to_have_text("साइन इन")
     assert page.evaluate("document.documentElement.lang") == "hi"
     sign_in(page)
-    expect(page.get_by_role("heading", level=1)).to_have_text("मीटर")
-    expect(page).to_have_title("मीटर – बिजलीघर")
+    expect(page.get_by_role("heading", level=1)).to_have_text("एक नज़र में")
+    expect(page).to_have_title("एक नज़र में – बिजलीघर")
     assert room.language == "hi"
     page.reload()
-    expect(page.get_by_role("heading", level=1)).to_have_text("मीटर")
+    expect(page.get_by_role("heading", level=1)).to_have_text("एक नज़र में")
 
 
 def test_the_menu_changes_language_and_theme(operator: Page, room: MockControlRoom) -> None:
@@ -114,3 +114,38 @@ def test_a_viewer_is_not_offered_what_the_server_would_refuse(page: Page, room: 
     page.goto("/trial")
     expect(page.get_by_role("button", name="Print")).to_be_visible()
     expect(page.get_by_role("button", name="Compare all values")).to_have_count(0)
+
+
+def test_a_demo_names_its_people_and_one_click_signs_in(page: Page, room: MockControlRoom) -> None:
+    room.demo = True
+    page.goto("/")
+    people = page.get_by_role("region", name="This is a demo of the town “mohalla”. Sign in as").get_by_role(
+        "button"
+    )
+    expect(people).to_have_count(4)
+    people.filter(has_text="supervisor").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+    assert room.session == "supervisor"
+
+
+def test_the_overview_leads_to_every_screen_of_the_role(page: Page, room: MockControlRoom) -> None:
+    room.session = "supervisor"
+    page.goto("/")
+    cards = page.get_by_role("list", name="Screens").locator("h2 a")
+    expect(cards).to_have_text(["Meters", "The day", "Service levels", "Exceptions", "Billing", "Field trial"])
+    main = page.locator("main")
+    for told in ("12 of 12 heard today", "silent: 1; late: 1", "The link does not pass yet", "Failed"):
+        expect(main).to_contain_text(told)
+    for place in range(6):
+        cards.nth(place).click()
+        expect(page.get_by_role("navigation", name="Screens").locator("[aria-current=page]")).to_have_count(1)
+        expect(page).not_to_have_url("/")
+        page.get_by_role("link", name="Overview").click()
+        expect(cards).to_have_count(6)
+
+
+def test_the_overview_of_a_role_without_billing_has_none(page: Page, room: MockControlRoom) -> None:
+    room.session = "operator"
+    page.goto("/")
+    expect(page.get_by_role("list", name="Screens").locator("h2 a")).to_have_count(5)
+    expect(page.get_by_role("navigation", name="Screens").get_by_role("link")).to_have_count(6)

@@ -126,6 +126,8 @@ export const en = {
   'keys.close': 'Close',
 
   'common.close': 'Close',
+  'common.cancel': 'Cancel',
+  'common.reason': 'Reason',
   'common.retry': 'Try again',
   'common.loading': 'Loading',
   'common.unknown': 'not known',

@@ -349,6 +349,11 @@ export class ApiError extends Error {
   }
 }
 
+/** What went wrong in a call, whatever was thrown. */
+export function apiError(cause: unknown): ApiError {
+  return cause instanceof ApiError ? cause : new ApiError(0, 'bad-answer', String(cause));
+}
+
 /** A call that never ends would leave a screen loading for ever. */
 const TIME_LIMIT_MS = 30_000;
 

@@ -1,5 +1,5 @@
 /** A job of the head-end, followed from asking to its end. */
-import { ApiError, get, type Job, post } from './api';
+import { type ApiError, apiError, get, type Job, post } from './api';
 
 const ASK_EVERY_MS = 700;
 
@@ -19,7 +19,7 @@ export class FollowedJob {
       const { job_id } = await post<{ job_id: string }>(path, body);
       return await this.#follow(job_id, mine);
     } catch (cause) {
-      this.error = cause instanceof ApiError ? cause : new ApiError(0, 'bad-answer', String(cause));
+      this.error = apiError(cause);
       return null;
     } finally {
       if (mine === this.#followed) this.busy = false;

@@ -1,5 +1,5 @@
 /** Something fetched: what is held, whether it is being fetched, and what went wrong the last time. */
-import { ApiError } from './api';
+import { type ApiError, apiError } from './api';
 
 export class Loaded<T> {
   value = $state.raw<T | null>(null);
@@ -20,7 +20,7 @@ export class Loaded<T> {
       this.error = null;
     } catch (cause) {
       if (mine.signal.aborted) return;
-      this.error = cause instanceof ApiError ? cause : new ApiError(0, 'bad-answer', String(cause));
+      this.error = apiError(cause);
     } finally {
       if (this.#running === mine) this.loading = false;
     }

@@ -1,5 +1,5 @@
 /** The rows of a long list: only the pages that are looked at are fetched and kept. */
-import { ApiError, get, type Rows } from './api';
+import { type ApiError, apiError, get, type Rows } from './api';
 
 const PAGE_ROWS = 100;
 /** About twenty screens; older pages are fetched again when they are scrolled to. */
@@ -73,7 +73,7 @@ export class PagedRows<T, P extends Rows<T> = Rows<T>> {
       this.#version++;
     } catch (cause) {
       if (mine.signal.aborted) return;
-      this.error = cause instanceof ApiError ? cause : new ApiError(0, 'bad-answer', String(cause));
+      this.error = apiError(cause);
     } finally {
       if (this.#running.get(page) === mine) this.#running.delete(page);
       this.loading = this.#running.size > 0;

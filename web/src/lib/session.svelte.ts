@@ -1,7 +1,7 @@
 /** Who is signed in, and what that person may do. */
 import { locale } from '../i18n/index.svelte';
 import { LANGUAGES, type Language } from '../i18n/messages';
-import { ApiError, call, get, keepCsrfToken, onSignedOut, post, type Session } from './api';
+import { type ApiError, apiError, call, get, keepCsrfToken, onSignedOut, post, type Session } from './api';
 import { router } from './router.svelte';
 
 class CurrentSession {
@@ -24,7 +24,7 @@ class CurrentSession {
       this.known = true;
       this.unreachable = null;
     } catch (cause) {
-      this.unreachable = cause instanceof ApiError ? cause : new ApiError(0, 'bad-answer', '');
+      this.unreachable = apiError(cause);
     }
   }
 

@@ -21,8 +21,9 @@ are 120 s off, while the worst drift 60 s a day and a reading is told with at mo
 LAST_READINGS = 5
 """The offset now is the median of so many readings since the last setting: one slow answer is no wrong clock."""
 
-MINIMUM_SPAN_S = 6 * 3600
-"""Below six hours the one-second resolution of the clock object outweighs any real drift."""
+MINIMUM_SPAN_S = 24 * 3600
+"""Below a day the doubt of single readings outweighs any real drift: the clock object tells whole seconds, and an
+answer took its time, so that ten hours of a good clock look like 5 seconds a day."""
 
 SAMPLES = 200
 """Contacts used for the slopes, evenly spread: 200 give 19,900 pairs, plenty for a median."""

@@ -1,6 +1,14 @@
 /** The rows of a view of up to 300,000 meters: only the pages that are looked at are fetched and kept. */
 import { SvelteMap } from 'svelte/reactivity';
-import { ApiError, type Facets, get, type LiveRow, type MeterPage, type MeterRow } from '../../lib/api';
+import {
+  type ApiError,
+  apiError,
+  type Facets,
+  get,
+  type LiveRow,
+  type MeterPage,
+  type MeterRow,
+} from '../../lib/api';
 import { apiAddress, type MeterQuery } from './query';
 
 export const PAGE_ROWS = 100;
@@ -91,7 +99,7 @@ export class MeterList {
       this.#take(page, answer);
     } catch (cause) {
       if (mine.signal.aborted || query !== this.#query) return;
-      this.error = cause instanceof ApiError ? cause : new ApiError(0, 'bad-answer', String(cause));
+      this.error = apiError(cause);
     } finally {
       if (this.#running.get(page) === mine) this.#running.delete(page);
       this.loading = this.#running.size > 0;

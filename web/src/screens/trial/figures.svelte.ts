@@ -8,7 +8,8 @@ import { number, percent } from '../../lib/format';
 export function limitValue(value: number, unit: string, decimals = 1): string {
   const language = locale.language;
   if (unit === 'share') return percent(language, value, decimals);
-  const text = number(language, value, Number.isInteger(value) ? 0 : decimals);
+  const whole = Number.isInteger(value) || (unit === 'ms' && decimals === 1);
+  const text = number(language, value, whole ? 0 : decimals);
   const key = `trial.unit.${unit}`;
   return isKey(key) ? message(language, key as MessageKey, { value: text }) : text;
 }
