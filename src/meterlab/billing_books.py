@@ -1,7 +1,7 @@
 """The books of the stand-in billing server: what it was sent, what it billed, what it believes is owed.
 
 It counts in its own way, slab by slab in whole paise, so that a fault of the metering side's preview shows. The
-slabs are those of LMV-1 urban metered, 2022-23 (source: the product's own tariff file names it).
+slabs are those of LMV-1 metered, 2022-23 (source: the product's own tariff files name it).
 """
 
 from __future__ import annotations
@@ -13,9 +13,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-SLABS = ((100, 550), (150, 550), (300, 600), (None, 650))
+from meterlab.billing_accounts import RURAL, URBAN, Contract
+
+SLABS = {
+    URBAN: ((100, 550), (150, 550), (300, 600), (None, 650)),
+    RURAL: ((100, 335), (150, 385), (300, 500), (None, 550)),
+}
 """Upper end in kWh a month, paise a kWh."""
-FIXED_PAISE_PER_KW = 11_000
+FIXED_PAISE_PER_KW = {URBAN: 11_000, RURAL: 0}
 PAYING = 2 / 3
 
 
@@ -45,7 +50,7 @@ class Books:
     """
 
     faults: Faults
-    load_w: Mapping[str, int] = field(default_factory=dict)
+    contracts: Mapping[str, Contract] = field(default_factory=dict)
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     statements: dict[str, dict[str, Any]] = field(default_factory=dict)
     bills: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)
@@ -110,19 +115,19 @@ class Books:
         }
 
     def _amount_paise(self, statement: Mapping[str, Any], billed_wh: int) -> int | None:
-        load_w = self.load_w.get(str(statement["usage_point"]))
-        if load_w is None:
+        contract = self.contracts.get(str(statement["usage_point"]))
+        if contract is None:
             return None
         first, last = (date.fromisoformat(str(statement[name])) for name in ("first_day", "last_day"))
         days, month = (last - first).days + 1, monthrange(last.year, last.month)[1]
         total, below, left = 0, 0, billed_wh
-        for top, rate in SLABS:
+        for top, rate in SLABS[contract.tariff]:
             room = left if top is None else min(left, (top - below) * 1_000 * days // month)
             total += (room * rate + 500) // 1_000
             left -= room
             below = top or below
-        kw = max(load_w, int(statement["demand_w"] or 0))
-        return total + (2 * kw * FIXED_PAISE_PER_KW * days + 1_000 * month) // (2_000 * month)
+        load_w = max(contract.load_w, int(statement["demand_w"] or 0))
+        return total + (2 * load_w * FIXED_PAISE_PER_KW[contract.tariff] * days + 1_000 * month) // (2_000 * month)
 
 
 def _share(key: str, salt: str) -> float:

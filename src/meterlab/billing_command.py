@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import signal
 import time
@@ -12,6 +11,7 @@ from typing import Annotated
 import typer
 
 from bijlighar.headend.clock import TownClock
+from meterlab.billing_accounts import contracts_of
 from meterlab.billing_books import Books, Faults
 from meterlab.billing_server import BillingServer
 
@@ -26,7 +26,7 @@ def billing(
     ] = "",
     registry: Annotated[
         Path | None,
-        typer.Option(help="Folder of registry sheets: sanctioned loads for the fixed charge; none: no amounts."),
+        typer.Option(help="Folder of registry sheets: consumers, whose accounts it keeps; none: no amounts."),
     ] = None,
     clock: Annotated[Path | None, typer.Option(help="Clock file that a demo shares.")] = None,
     away: Annotated[int, typer.Option(min=0, help="Messages that are not answered before it serves.")] = 0,
@@ -35,7 +35,7 @@ def billing(
     wrong_kwh: Annotated[float, typer.Option(min=0, max=1, help="Share that is billed over other kWh.")] = 0.0,
     refused: Annotated[float, typer.Option(min=0, max=1, help="Share that is refused.")] = 0.0,
     nobody: Annotated[
-        bool, typer.Option("--nobody", help="Dues also for a usage point that is not there.")
+        bool, typer.Option("--nobody", help="Dues and an account also for a usage point that is not there.")
     ] = False,
 ) -> None:
     """A stand-in billing server on loopback; its secret stands in BIJLIGHAR_BILLING_SECRET."""
@@ -44,18 +44,10 @@ def billing(
         typer.echo(f"meterlab: set {SECRET_VARIABLE}, the secret that both sides sign with", err=True)
         raise typer.Exit(2)
     faults = Faults(away=away, later=later, twice=twice, wrong_kwh=wrong_kwh, refused=refused, nobody=nobody)
-    books = Books(faults=faults, load_w=_loads(registry))
+    books = Books(faults=faults, contracts=contracts_of(registry))
     now = time.time if clock is None else TownClock.open(clock).now
     server = BillingServer(books, port=port, secret=secret, product=product, now=now)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: server.stop())
     typer.echo(f"meterlab: billing server ready at http://127.0.0.1:{server.port}/statements")
     server.serve()
-
-
-def _loads(registry: Path | None) -> dict[str, int]:
-    """Sanctioned loads in W by usage point."""
-    if registry is None:
-        return {}
-    with (registry / "usage_points.csv").open(encoding="utf-8", newline="") as sheet:
-        return {row["code"]: int(row["sanctioned_load_w"]) for row in csv.DictReader(sheet)}

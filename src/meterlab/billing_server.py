@@ -1,4 +1,4 @@
-"""A stand-in billing server: bills the statements it is sent, then tells dues and payments, right or wrong.
+"""A stand-in billing server: tells its master data, bills the statements it is sent, then tells dues and payments.
 
 ``POST /statements`` takes signed messages as docs/billing.md describes them. ``GET /bills`` shows its books, so
 that a test can compare them with the product's.
@@ -17,10 +17,13 @@ import httpx
 import structlog
 
 from bijlighar.operations.billing_exchange.signing import HEADER, SignatureRefused, signature, verify
+from meterlab.billing_accounts import account_rows, load_message
 from meterlab.billing_books import Books
 
 LARGEST_BODY_OCTETS = 16_000_000
 TRIES = 20
+PATIENT_TRIES = 1_200
+"""Ten minutes: whoever starts both starts one of them first."""
 TRY_AGAIN_S = 0.5
 PAID_AFTER_S = 60
 """After the bill: what is paid in the same second is not seen to be paid for it."""
@@ -52,7 +55,8 @@ class BillingServer:
         self.port = self._http.server_port
 
     def serve(self) -> None:
-        """Answer until ``stop``."""
+        """Tell the master data, and answer until ``stop``."""
+        threading.Thread(target=self._tell_accounts, daemon=True).start()
         self._http.serve_forever()
         self._http.server_close()
 
@@ -112,15 +116,30 @@ class BillingServer:
         if paid:
             self._post("payments", f"payments-{message_id}", paid)
 
-    def _post(self, kind: str, message_id: str, rows: list[dict[str, Any]]) -> None:
+    def _tell_accounts(self) -> None:
+        """Accounts as JSON, sanctioned loads as IEC 61968-9; the metering side may start later than this one."""
+        contracts = self.books.contracts
+        if not self._product or not contracts:
+            return
+        now = time.strftime(ISO, time.gmtime(self._now()))
+        rows = account_rows(contracts, now, nobody=self.books.faults.nobody)
+        for _ in range(1 + self.books.faults.twice):
+            self._post("accounts", f"accounts-{now}", rows, tries=PATIENT_TRIES)
+            loads = load_message(list(contracts.values()), f"loads-{now}", now)
+            self._send("cim", loads, "application/xml", PATIENT_TRIES)
+
+    def _post(self, kind: str, message_id: str, rows: list[dict[str, Any]], *, tries: int = TRIES) -> None:
         body = json.dumps({"message_id": message_id, kind: rows}).encode()
-        url = f"{self._product}/api/billing/messages/{kind}"
-        for _ in range(TRIES):
-            headers = {"content-type": "application/json", HEADER: signature(self._secret, body, int(time.time()))}
+        self._send(f"messages/{kind}", body, "application/json", tries)
+
+    def _send(self, where: str, body: bytes, form: str, tries: int) -> None:
+        url = f"{self._product}/api/billing/{where}"
+        for _ in range(tries):
+            headers = {"content-type": form, HEADER: signature(self._secret, body, int(time.time()))}
             try:
                 answer = httpx.post(url, content=body, headers=headers, timeout=30.0, trust_env=False)
             except httpx.HTTPError as fault:
-                _log.warning("the metering side does not answer", kind=kind, cause=type(fault).__name__)
+                _log.warning("the metering side does not answer", where=where, cause=type(fault).__name__)
             else:
                 if answer.status_code < 500:
                     return

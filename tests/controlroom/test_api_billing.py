@@ -49,10 +49,18 @@ def room(room: ControlRoom) -> ControlRoom:
     return room
 
 
-def say(client: Client, path: str, told: object, *, secret: str = SECRET, at_s: float | None = None) -> Any:
+def say(
+    client: Client,
+    path: str,
+    told: object,
+    *,
+    secret: str = SECRET,
+    at_s: float | None = None,
+    form: str = "application/json",
+) -> Any:
     body = told if isinstance(told, bytes) else json.dumps(told).encode()
     header = signature(secret, body, int(time.time() if at_s is None else at_s))
-    return client.post(path, content=body, headers={HEADER: header, "content-type": "application/json"})
+    return client.post(path, content=body, headers={HEADER: header, "content-type": form})
 
 
 def dues(amount: object = 12_000, usage_point: str = "UP1") -> dict[str, object]:
@@ -205,3 +213,77 @@ def test_differences_come_by_cause_in_pages_with_their_meters(client: Client, re
     lacks = client.get("/api/billing").json()["lacks"]
     assert {each["what"] for each in lacks} == {"not-reconciled", "not-billed"}
     assert lacks[-1] == {"what": "not-billed", "day": str(DAY), "count": 2, "usage_points": 2}
+
+
+def account(**more: object) -> dict[str, object]:
+    told = {"usage_point": "UP1", "account": "K-1", "name": "Asha Verma", "tariff": "up-lmv-1-rural"}
+    return told | {"valid_from": "2026-06-01", "as_of": "2026-06-15T00:00:00Z"} | more
+
+
+def test_accounts_are_taken_shown_and_billed_by(client: Client, records: Records) -> None:
+    records.deliveries.add([(STATEMENT, "")], int(NOW))
+    rows = [account(), account(usage_point="NOBODY"), account(tariff="by-the-moon")]
+    told = say(client, "/api/billing/messages/accounts", {"message_id": "A1", "accounts": rows}).json()
+    assert (told["taken"], [each["reason"] for each in told["refused"]]) == (
+        1,
+        ["unknown-usage-point", "tariff-unknown"],
+    )
+    load = {
+        "usage_point": "UP1",
+        "sanctioned_load_w": 7_000,
+        "valid_from": "2026-06-10",
+        "as_of": rows[0]["as_of"],
+    }
+    say(client, "/api/billing/messages/accounts", {"message_id": "A2", "accounts": [load]})
+    sign_in(client, "admin")
+    point = client.get("/api/billing/usage-points/UP1").json()
+    assert point["account"] == {
+        "valid_from": "2026-06-10",
+        "as_of": None,
+        "account": "K-1",
+        "name": "Asha Verma",
+        "tariff": "up-lmv-1-rural",
+        "sanctioned_load_w": 7_000,
+        "status": "active",
+    }
+    assert [each["valid_from"] for each in point["account_changes"]] == ["2026-06-10", "2026-06-01"]
+    assert client.get("/api/billing").json()["accounts"] == 1
+    bill = client.get(f"/api/billing/usage-points/UP1/preview?key={point['statements'][0]['key']}").json()
+    assert (bill["tariff"], bill["amount_paise"]) == (
+        "up-lmv-1-rural",
+        1_682,
+    )  # 3.333 kWh at 335, 1.467 at 385 paise: a day's slabs
+    assert client.get("/api/billing/usage-points/UP2").json()["account"] is None
+
+
+def test_a_statement_whose_terms_changed_in_between_is_previewed_in_parts_or_not_at_all(
+    client: Client, records: Records
+) -> None:
+    records.deliveries.add([(replace(STATEMENT, first_day=date(2026, 6, 13)), "")], int(NOW))
+    message = {"message_id": "A1", "accounts": [account(valid_from="2026-06-14")]}
+    assert say(client, "/api/billing/messages/accounts", message).json()["taken"] == 1
+    sign_in(client, "admin")
+    answer = client.get("/api/billing/usage-points/UP1/preview?key=UP1/2026-06-13/2026-06-14/1")
+    assert (answer.status_code, answer.json()["error"]) == (409, "tariff-changed")
+
+
+LOAD = """<m:EventMessage xmlns:m="http://iec.ch/TC57/2011/schema/message"><m:Header><m:Verb>changed</m:Verb>
+<m:Noun>UsagePointConfig</m:Noun><m:Timestamp>2026-06-15T00:00:00Z</m:Timestamp><m:MessageID>C1</m:MessageID>
+</m:Header><m:Payload><UsagePointConfig xmlns="http://iec.ch/TC57/2011/UsagePointConfig#"><UsagePoint>
+<ratedPower>7000</ratedPower><Names><name>UP1</name></Names></UsagePoint></UsagePointConfig></m:Payload>
+</m:EventMessage>"""
+
+
+def test_master_data_come_as_iec_61968_9_too(client: Client, records: Records) -> None:
+    def post(body: str, **more: Any) -> tuple[int, str]:
+        answer = say(client, "/api/billing/cim", body.encode(), form="application/xml", **more)
+        return answer.status_code, answer.text
+
+    status, text = post(LOAD)
+    assert (status, "<msg:Result>OK</msg:Result>" in text) == (200, True), text
+    assert post(LOAD)[0] == 200, "at least once"
+    assert records.accounts.on(DAY) == {}, "it holds from the day that it was said"
+    assert records.accounts.on(date(2026, 6, 15))["UP1"].sanctioned_load_w == 7_000
+    assert post(LOAD.replace("7000", "8000"))[0] == 409
+    assert post(LOAD.replace("UsagePointConfig", "MeterConfig"))[0] == 400
+    assert post(LOAD, secret="another secret of 16")[0] == 401

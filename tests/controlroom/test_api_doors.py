@@ -50,6 +50,7 @@ def test_only_these_routes_are_open_to_anybody(room: ControlRoom) -> None:
         ("POST", "/api/session"),
         ("POST", "/api/billing/messages/kind"),  # whoever signs as the billing server: test_api_billing
         ("POST", "/api/billing/statements"),
+        ("POST", "/api/billing/cim"),
     }
 
 

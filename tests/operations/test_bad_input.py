@@ -105,21 +105,24 @@ def test_a_meter_that_changed_its_block_length_at_noon_is_counted_whole(records:
     assert (wh, missing) == (sum(1000 + slot for slot in range(24)) + 48 * 600, 0)
 
 
-def test_a_sender_that_is_killed_after_sending_sends_again_and_is_billed_once(
-    records_url: str, tmp_path: Path
+@pytest.mark.parametrize("when", ["taken", "answered"])
+def test_a_sender_that_is_killed_sends_again_and_each_is_billed_and_locked_once(
+    records_url: str, tmp_path: Path, when: str
 ) -> None:
     book, day = tmp_path / "book", (JUNE, JUNE)
     for records in billing_town(tmp_path, records_url):
         work_round(records, float(after(0)))
         billing_round(records, None, now_s=after(0))
         child = [sys.executable, str(Path(__file__).with_name("killed_delivery.py")), records_url, str(tmp_path)]
-        killed = subprocess.run([*child, str(book), str(after(0))], check=False, timeout=120)
+        killed = subprocess.run([*child, str(book), str(after(0)), when], check=False, timeout=120)
         assert killed.returncode == -signal.SIGKILL
         taken = book.read_text().split()
         waiting = records.deliveries.of_period(*day)
         assert sorted(taken) == sorted(each.key for each in waiting)
-        assert {each.state for each in waiting} == {DeliveryState.WAITING}, "nothing was noted"
+        assert {each.state for each in waiting} == {DeliveryState.WAITING}, "nothing was answered"
+        assert records.edits.bills(DAY) == [], "nor locked"
         server = BillingServer()
-        assert deliver_due(records, server, now_s=after(0) + 60).answered == len(taken)
+        assert deliver_due(records, server, now_s=after(0) + 3_600).answered == len(taken)
         assert sorted(server.bills) == sorted(taken), "the same keys: the server knows what it has billed"
         assert reconcile(records, *day, now_s=after(0, 30)).billed == len(taken)
+        assert sorted(bill.meter_id for bill in records.edits.bills(DAY)) == [1, 2, 3, 4]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bijlighar.cim.accounts import AccountChange
 from bijlighar.cim.period import civil_day
 from bijlighar.cim.readings import MISSING
 from bijlighar.mdm.espi import Block, Flow
@@ -96,7 +97,7 @@ def test_a_register_that_went_back_is_no_use(records: Records) -> None:
     records.landing.land([registers({1: 10_000}, DAY.start_s), registers({1: 9_000}, DAY.end_s)], [])
     use = month_use(records, stays_at(records, "U1", 0), JUNE, DAY.end_s + 60)
     assert (use.import_wh, use.days[0].import_wh) == (None, None)
-    assert bill_of_month(records, [], use, now_s=DAY.end_s, sanctioned_load_w=0, demand_w=None) is None
+    assert bill_of_month(records, [], use, now_s=DAY.end_s, demand_w=None) is None
 
 
 def test_the_bill_so_far_has_the_slabs_of_the_whole_month_and_the_projection_goes_on(records: Records) -> None:
@@ -108,7 +109,6 @@ def test_the_bill_so_far_has_the_slabs_of_the_whole_month_and_the_projection_goe
         here,
         month_use(records, here, JUNE, now_s),
         now_s=now_s,
-        sanctioned_load_w=2_000,
         demand_w=None,
     )
     assert found is not None
@@ -119,6 +119,20 @@ def test_the_bill_so_far_has_the_slabs_of_the_whole_month_and_the_projection_goe
     assert bill.projected_wh == 360_000
     assert bill.projected is not None
     assert bill.projected.amount_paise == 150 * 550 + 150 * 600 + 60 * 650 + 2 * 11_000
+
+
+def test_the_bill_so_far_goes_by_what_the_billing_server_told(records: Records) -> None:
+    records.landing.land([registers({1: 0}, DAY.start_s), registers({1: 120_000}, DAY.start_s + 10 * 86_400)], [])
+    account = AccountChange(
+        usage_point="U1", valid_from=JUNE, as_of_s=1, tariff="up-lmv-1-rural", sanctioned_load_w=5_000
+    )
+    assert records.billing_inbox.take_accounts("A1", [account], [], 10).taken == 1
+    now_s = DAY.start_s + 10 * 86_400 + 60
+    here = stays_at(records, "U1", 0)
+    found = bill_of_month(records, here, month_use(records, here, JUNE, now_s), now_s=now_s, demand_w=None)
+    assert found is not None
+    tariff, bill = found
+    assert (tariff.code, bill.so_far.amount_paise) == ("up-lmv-1-rural", 100 * 335 + 20 * 385)
 
 
 def test_green_button_data_are_final_measurements_with_their_quality(records: Records) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bijlighar.operations.bill_preview import TARIFF_KEY, tariff_in_force
 from bijlighar.operations.billing_exchange.rounds import CYCLE_KEY, cycle_of
 from bijlighar.operations.dated_settings import SETTINGS, SettingRefused, set_dated
 from bijlighar.operations.day_evidence import LIMITS_KEY
+from bijlighar.operations.tariffs import TARIFF_KEY, tariff_in_force
 from bijlighar.records import Records
 from operations.day_town import town
 

@@ -22,6 +22,7 @@ import bijlighar
 from bijlighar.controlroom.api import (
     audit,
     billing,
+    billing_cim,
     billing_statements,
     consumer,
     consumer_download,
@@ -76,6 +77,7 @@ _SUBJECTS = (
     live,
     exceptions,
     billing,
+    billing_cim,
     billing_statements,
     consumer,
     consumer_download,

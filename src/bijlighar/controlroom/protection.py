@@ -31,7 +31,7 @@ _HSTS = (b"strict-transport-security", b"max-age=31536000")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = b"x-csrftoken"
 SIGNED_HEADER = b"x-bijlighar-signature"
-SIGNED_PATHS = ("/api/billing/messages/", "/api/billing/statements")
+SIGNED_PATHS = ("/api/billing/messages/", "/api/billing/statements", "/api/billing/cim")
 """Here machines speak that sign what they say and hold no session: nobody's browser signs for them."""
 
 CSRF_TOKEN_WRONG = ("csrf-token-wrong", "The page is out of date; load it again and retry.")

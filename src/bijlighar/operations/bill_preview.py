@@ -1,89 +1,44 @@
-"""Bills as the tariff makes them: for the consumer's preview and to check the billing server."""
+"""Bills as the tariffs make them: for the preview and to check the billing server."""
 
 from __future__ import annotations
 
 from calendar import monthrange
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from bijlighar.cim.period import KOLKATA
 from bijlighar.cim.readings import MISSING
-from bijlighar.mdm.billing import (
-    BillPart,
-    PreviewedBill,
-    Tariff,
-    TariffRefused,
-    TariffVersion,
-    parse_tariff,
-    preview,
-)
+from bijlighar.mdm.billing import Band, BillPart, PreviewedBill, preview
 from bijlighar.operations.billing_period import BilledPeriod, determine_period
+from bijlighar.operations.billing_terms import Terms, terms_of_period
 from bijlighar.records import Records
 
-TARIFF_KEY = "billing.tariff"
-"""Dated setting: the code of the tariff for usage points that have none of their own."""
-DEFAULT_TARIFF = "up-lmv-1-urban"
-_SUFFIX = ".toml"
+TermsByPoint = Mapping[str, Sequence[Terms]]
 
 
-class UnknownTariff(LookupError):
-    """No tariff of this code is known. ``code``."""
+def bills_of_period(
+    records: Records,
+    first: date,
+    last: date,
+    *,
+    at_s: int,
+    tariffs: Path | None = None,
+    usage_points: Collection[str] | None = None,
+    zone: ZoneInfo = KOLKATA,
+) -> dict[str, PreviewedBill]:
+    """The bill of every usage point (of some) whose energy is known on all days, by its code.
 
-    def __init__(self, code: str, known: list[str]) -> None:
-        super().__init__(f"no tariff is called {code!r}; there are {', '.join(known)}")
-        self.code = code
-
-
-@dataclass(frozen=True, kw_only=True)
-class BilledPart:
-    """Determinants of the days in which one version of the tariff held."""
-
-    version: TariffVersion
-    billed: BilledPeriod
-
-
-def tariff(code: str, folder: Path | None = None) -> Tariff:
-    """A tariff of the utility's own folder, else a shipped one. Raises UnknownTariff, TariffRefused."""
-    texts = {**_shipped(), **_own(folder)}
-    if code not in texts:
-        raise UnknownTariff(code, sorted(texts))
-    found = parse_tariff(texts[code])
-    if found.code != code:
-        raise TariffRefused("code", f"the file {code}{_SUFFIX} holds the tariff {found.code!r}")
-    return found
-
-
-def tariff_in_force(records: Records, at_s: int, folder: Path | None = None) -> Tariff:
-    """The tariff that the setting names at an instant."""
-    setting = records.settings.setting(TARIFF_KEY, at_s)
-    return tariff(DEFAULT_TARIFF if setting is None else str(setting.value), folder)
-
-
-def determine_by_version(
-    records: Records, held: Tariff, first_day: date, last_day: date, *, at_s: int, zone: ZoneInfo = KOLKATA
-) -> list[BilledPart]:
-    """The days determined, cut where the tariff changes. Raises as ``determine_period``, and TariffRefused."""
-    return [
-        BilledPart(
-            version=version,
-            billed=determine_period(records, first, last, at_s=at_s, bands=version.bands, zone=zone),
-        )
-        for first, last, version in held.parts(first_day, last_day)
-    ]
-
-
-def bills(records: Records, parts: list[BilledPart]) -> dict[str, PreviewedBill]:
-    """The bill of every usage point whose energy is known in all parts, by its code."""
-    load_w = {point.code: point.sanctioned_load_w for point in records.registry.usage_points()}
+    Where the tariff, its version or the sanctioned load changes, each part is billed by its own days. Raises as
+    ``determine_period`` and ``terms_of_period``.
+    """
+    terms = terms_of_period(records, first, last, tariffs=tariffs, usage_points=usage_points, zone=zone)
     pieces: dict[str, list[BillPart]] = {}
     unknown: set[str] = set()
-    for part in parts:
-        for number, code in enumerate(part.billed.usage_points):
-            piece = _piece(part, number, load_w.get(code, 0))
+    for billed in determined_by_terms(records, terms, at_s=at_s, whole=usage_points is None, zone=zone):
+        for number, code in enumerate(billed.usage_points):
+            piece = _piece(billed, number, terms[code])
             if piece is None:
                 unknown.add(code)
             else:
@@ -91,35 +46,44 @@ def bills(records: Records, parts: list[BilledPart]) -> dict[str, PreviewedBill]
     return {code: preview(found) for code, found in pieces.items() if code not in unknown}
 
 
-def _piece(part: BilledPart, number: int, sanctioned_load_w: int) -> BillPart | None:
-    found = part.billed.determinants
+def determined_by_terms(
+    records: Records, terms: TermsByPoint, *, at_s: int, whole: bool, zone: ZoneInfo = KOLKATA
+) -> list[BilledPeriod]:
+    """Determinants of every part of every usage point, the earliest days first; ``whole``: ``terms`` are of all.
+
+    Usage points whose parts have the same days and bands are determined together. Raises as ``determine_period``.
+    """
+    groups: dict[tuple[date, date, tuple[Band, ...]], set[str]] = {}
+    for code, parts in terms.items():
+        for part in parts:
+            groups.setdefault((part.first, part.last, part.version.bands), set()).add(code)
+    return [
+        determine_period(
+            records,
+            first,
+            last,
+            at_s=at_s,
+            bands=bands,
+            usage_points=None if whole and len(points) == len(terms) else points,
+            zone=zone,
+        )
+        for (first, last, bands), points in sorted(groups.items(), key=lambda group: group[0][:2])
+    ]
+
+
+def _piece(billed: BilledPeriod, number: int, parts: Sequence[Terms]) -> BillPart | None:
+    found = billed.determinants
     energy_wh = int(found.billed["import_wh"][number])
     if energy_wh == MISSING:
         return None
+    (terms,) = [each for each in parts if each.first == billed.first_day]
     demand_w = int(found.demand_w[number])
-    last = part.billed.last_day
     return BillPart(
-        version=part.version,
+        version=terms.version,
         energy_wh=energy_wh,
-        band_wh=tuple(found.band_wh[number].tolist()) if part.version.bands else (),
+        band_wh=tuple(found.band_wh[number].tolist()) if terms.version.bands else (),
         demand_w=None if demand_w == MISSING else demand_w,
-        sanctioned_load_w=sanctioned_load_w,
-        days=(last - part.billed.first_day).days + 1,
-        days_in_month=monthrange(last.year, last.month)[1],
+        sanctioned_load_w=terms.sanctioned_load_w,
+        days=(billed.last_day - billed.first_day).days + 1,
+        days_in_month=monthrange(billed.last_day.year, billed.last_day.month)[1],
     )
-
-
-@cache
-def _shipped() -> dict[str, str]:
-    folder = files("bijlighar.mdm.billing") / "tariffs"
-    return {
-        entry.name.removesuffix(_SUFFIX): entry.read_text("utf-8")
-        for entry in folder.iterdir()
-        if entry.name.endswith(_SUFFIX)
-    }
-
-
-def _own(folder: Path | None) -> dict[str, str]:
-    if folder is None or not folder.is_dir():
-        return {}
-    return {file.stem: file.read_text("utf-8") for file in sorted(folder.glob(f"*{_SUFFIX}"))}

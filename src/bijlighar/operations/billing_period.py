@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
@@ -63,9 +63,10 @@ def determine_period(
     *,
     at_s: int,
     bands: tuple[Band, ...] = (),
+    usage_points: Collection[str] | None = None,
     zone: ZoneInfo = KOLKATA,
 ) -> BilledPeriod:
-    """Determine every usage point that had a meter in the days, both ends included.
+    """Determine every usage point (of some) that had a meter in the days, both ends included.
 
     Raises PeriodRefused, BlockDamaged, SegmentDamaged, Unavailable.
     """
@@ -73,7 +74,11 @@ def determine_period(
         raise PeriodRefused(f"{first_day} to {last_day} is no billing period")
     period = Period(start_s=civil_day(first_day, zone).start_s, end_s=civil_day(last_day, zone).end_s)
     cut = sorted(
-        (_cut(stay, period) for stay in stays(records.registry.installations()) if stay.touches(period)),
+        (
+            _cut(stay, period)
+            for stay in stays(records.registry.installations())
+            if stay.touches(period) and (usage_points is None or stay.usage_point in usage_points)
+        ),
         key=lambda stay: (stay.usage_point, stay.start_s),
     )
     points = sorted({stay.usage_point for stay in cut})
@@ -177,12 +182,18 @@ def _groups(
         day = days[0] + timedelta(days=ago)
         period = civil_day(day, zone)
         today = np.flatnonzero((start < period.end_s) & (end > period.start_s))
-        files = sorted(records.blocks.day(day), key=attrgetter("bucket"))
+        some_hold = [file for file in records.blocks.day(day) if _holds_any(file, meter[today])]
+        files = sorted(some_hold, key=attrgetter("bucket"))
         for _, some in groupby(files, key=attrgetter("bucket")):
             groups = [_group(records, file, day, period, at_s) for file in some]
             yield from counted_once(
                 [_interval_group(group, meter, start, end, today, bands, period) for group in groups]
             )
+
+
+def _holds_any(file: BlockFile, meter_id: Integers) -> bool:
+    """Whether a file can hold one of the meters."""
+    return bool(np.any((meter_id >= file.meter_min) & (meter_id <= file.meter_max)))
 
 
 def _interval_group(

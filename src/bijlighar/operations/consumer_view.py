@@ -21,7 +21,7 @@ from bijlighar.cim.readings import MISSING, ReadingBatch
 from bijlighar.mdm.billing import Tariff, TariffVersion
 from bijlighar.mdm.billing.running import MonthSoFar, RunningBill, running_bill
 from bijlighar.mdm.billing.tariff import band_of
-from bijlighar.operations.bill_preview import tariff_in_force
+from bijlighar.operations.billing_terms import terms_of_period
 from bijlighar.operations.day_service import Stay, stays
 from bijlighar.records import Records
 from bijlighar.records.batches import MixedPeriods
@@ -252,12 +252,11 @@ def bill_of_month(
     use: MonthUse,
     *,
     now_s: int,
-    sanctioned_load_w: int,
     demand_w: int | None,
     tariffs: Path | None = None,
     zone: ZoneInfo = KOLKATA,
 ) -> tuple[Tariff, RunningBill] | None:
-    """The bill of a month as it stands; None while the energy is not known.
+    """The bill of a month as it stands, by the terms of its last day so far; None while the energy is not known.
 
     Raises UnknownTariff, TariffRefused, SegmentDamaged, Unavailable.
     """
@@ -265,8 +264,9 @@ def bill_of_month(
         return None
     today = civil_date(now_s, zone)
     end_s = civil_day(use.last, zone).end_s
-    held = tariff_in_force(records, min(now_s, end_s - 1), tariffs)
-    version = held.on(min(today, use.last))
+    day, point = min(today, use.last), there[-1].usage_point
+    (terms,) = terms_of_period(records, day, day, tariffs=tariffs, usage_points=[point], zone=zone)[point]
+    held, version = terms.tariff, terms.version
     month = MonthSoFar(
         first=use.first,
         last=use.last,
@@ -277,7 +277,7 @@ def bill_of_month(
         whole_s=end_s - use.opened_s,
         band_wh=_bands(records, there, use, version, zone) if version.bands else (),
         demand_w=demand_w,
-        sanctioned_load_w=sanctioned_load_w,
+        sanctioned_load_w=terms.sanctioned_load_w,
     )
     return held, running_bill(held, month)
 

@@ -18,13 +18,13 @@ from bijlighar.mdm.service_levels.limits import LimitsRow as ServiceLimitsRow
 from bijlighar.mdm.service_levels.limits import UnknownServiceLimit
 from bijlighar.mdm.service_levels.limits import limits_on as service_limits_on
 from bijlighar.mdm.validation.limits import LimitsRow, UnknownLimit, limits_on
-from bijlighar.operations.bill_preview import TARIFF_KEY, UnknownTariff, tariff
 from bijlighar.operations.billing_exchange.rounds import CYCLE_KEY, CYCLES
 from bijlighar.operations.day_evidence import LIMITS_KEY as VALIDATION_KEY
 from bijlighar.operations.day_keep import BACKFILL_DAYS, KEEP_DAYS
 from bijlighar.operations.day_report.totals import LIMITS_KEY as VOLTAGE_KEY
 from bijlighar.operations.estimation_order import ORDER_KEY, OrderRefused, groups_of
 from bijlighar.operations.service_levels.judged import LIMITS_KEY as SERVICE_KEY
+from bijlighar.operations.tariffs import TARIFF_KEY, UnknownTariff, tariff
 from bijlighar.records import Records
 from bijlighar.records.settings import Setting
 

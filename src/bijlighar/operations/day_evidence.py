@@ -5,6 +5,7 @@ Nothing is guessed: what the records do not hold stays unknown, and the rules th
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bijlighar.cim.channels import ProfileKind
-from bijlighar.cim.network import UsagePointKind
+from bijlighar.cim.network import Meter, UsagePoint, UsagePointKind
 from bijlighar.cim.period import KOLKATA, Period, civil_day
 from bijlighar.cim.readings import MISSING
 from bijlighar.mdm import Sealed, SlotFlag
@@ -96,7 +97,7 @@ def gather(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DayKnowledg
     points = {point.code: point for point in records.registry.usage_points()}
     meters = records.registry.meters()
     every_stay = stays(records.registry.installations())
-    load_w = {meter.meter_id: points[meter.usage_point].sanctioned_load_w for meter in meters}
+    load_w = _loads_w(records, day, meters, points)
     rows = [
         LimitsRow(valid_from_s=setting.valid_from_s, changes=setting.value)
         for setting in records.settings.history(LIMITS_KEY)
@@ -129,6 +130,17 @@ def gather(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DayKnowledg
             meter.meter_id for meter in meters if points[meter.usage_point].kind is UsagePointKind.TRANSFORMER
         ),
     )
+
+
+def _loads_w(
+    records: Records, day: date, meters: Sequence[Meter], points: Mapping[str, UsagePoint]
+) -> dict[int, int]:
+    """Sanctioned load by meter: the billing server's word, else the registry's."""
+    told = {code: each.sanctioned_load_w for code, each in records.accounts.on(day).items()}
+    return {
+        meter.meter_id: told.get(meter.usage_point) or points[meter.usage_point].sanctioned_load_w
+        for meter in meters
+    }
 
 
 def usual_daily_wh(known: DayKnowledge, meter_id: NDArray[np.int32]) -> tuple[NDArray[np.float64], Integers]:

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bijlighar.cim.network import Meter, MeterCategory
+from bijlighar.cim.period import civil_date
 from bijlighar.mdm.estimation import DEFAULT_ORDER, EstimationRule, UnknownRule, rule_named
-from bijlighar.operations.bill_preview import DEFAULT_TARIFF, TARIFF_KEY
+from bijlighar.operations.tariffs import code_in_force
 from bijlighar.records import Records
 
 ORDER_KEY = "estimation.order"
@@ -108,15 +109,16 @@ def orders_on(records: Records, at_s: int, meters: Sequence[Meter]) -> MeterOrde
     orders = tuple(dict.fromkeys((DEFAULT_ORDER, *(group.order for group in groups))))
     place = {order: number for number, order in enumerate(orders)}
     division = _divisions(records)
-    tariff_setting = records.settings.setting(TARIFF_KEY, at_s)
-    tariff = DEFAULT_TARIFF if tariff_setting is None else str(tariff_setting.value)
+    tariff = code_in_force(records, at_s)
+    accounts = records.accounts.on(civil_date(at_s))
     numbers = []
     for meter in meters:
+        account = accounts.get(meter.usage_point)
         traits = {
             "division": division.get(meter.usage_point, ""),
             "category": str(meter.category),
             "make": meter.maker,
-            "tariff": tariff,
+            "tariff": (None if account is None else account.tariff) or tariff,
         }
         numbers.append(place[next((group.order for group in groups if group.fits(traits)), DEFAULT_ORDER)])
     return MeterOrders(

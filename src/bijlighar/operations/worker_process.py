@@ -17,13 +17,13 @@ import structlog
 from bijlighar.cim.exchange import Unavailable
 from bijlighar.headend.clock import Clock, SystemClock, TownClock
 from bijlighar.mdm.billing import TariffRefused
-from bijlighar.operations.bill_preview import UnknownTariff
 from bijlighar.operations.billing_exchange.delivering import BillingDoor
 from bijlighar.operations.billing_exchange.folder_door import FolderDoor, take_folder
 from bijlighar.operations.billing_exchange.http_door import HttpDoor
 from bijlighar.operations.billing_exchange.rounds import UnknownCycle, billing_round
 from bijlighar.operations.day_keep import KeptTooShort
 from bijlighar.operations.day_round import work_round
+from bijlighar.operations.tariffs import UnknownTariff
 from bijlighar.records import Records
 from bijlighar.records.blocks import BlockDamaged
 from bijlighar.records.blocks_manifest import Superseded
@@ -114,7 +114,7 @@ def run(process: WorkerProcess) -> None:
 
         def bill(now_s: int) -> None:
             if process.billing_folder is not None:
-                take_folder(records, process.billing_folder, now_s=now_s)
+                take_folder(records, process.billing_folder, now_s=now_s, tariffs=process.tariffs_dir)
             billing_round(records, door, now_s=now_s, tariffs=process.tariffs_dir)
 
         worker = Worker(records, clock, bill)

@@ -1,4 +1,4 @@
-"""What the billing server tells: dues and payments by message, each row taken or kept apart, none twice."""
+"""What the billing server tells by message: dues, payments, accounts; rows are taken or kept apart, none twice."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, select
 
+from bijlighar.cim.accounts import AccountChange
 from bijlighar.cim.billing import Acknowledgement, Dues, Payment, Receipt, RowRefused
 from bijlighar.records import tables
+from bijlighar.records.accounts import add_changes, consumers_among
 from bijlighar.records.billing_tables import billing_messages, billing_refused_rows, payments
 from bijlighar.records.billing_tables import dues as _dues
 from bijlighar.records.database import Database
@@ -92,6 +94,22 @@ class Inbox:
             return bad
 
         return self._take(message_id, "payments", rows, refused, keep, now_s)
+
+    def take_accounts(
+        self, message_id: str, rows: Sequence[AccountChange], refused: Sequence[RowRefused], now_s: int
+    ) -> Receipt:
+        """Keep changes of accounts; one of a usage point that measures no consumer is refused.
+
+        Raises as ``take_dues``.
+        """
+
+        def keep(connection: Connection, good: Sequence[tuple[int, AccountChange]]) -> list[RowRefused]:
+            consumers = consumers_among(connection)
+            mine = [each for _, each in good if each.usage_point in consumers]
+            add_changes(connection, mine, message_id=message_id, received_s=now_s)
+            return [_refused(row, "no-consumer", each) for row, each in good if each.usage_point not in consumers]
+
+        return self._take(message_id, "accounts", rows, refused, keep, now_s)
 
     def note_answers(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
@@ -16,7 +16,9 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from bijlighar.cim.billing import Acknowledgement, Delivery, DeliveryState, UsageStatement
+from bijlighar.mdm.measurements import Bill
 from bijlighar.records.billing_tables import billing_deliveries as _kept
+from bijlighar.records.blocks_edits import add_bills
 from bijlighar.records.database import Database
 
 _OPEN = (DeliveryState.HELD.value, DeliveryState.WAITING.value)
@@ -102,8 +104,17 @@ class Deliveries:
                 waits = _kept.c.state == DeliveryState.WAITING.value
                 connection.execute(update(_kept).where(chosen, waits).values(values))
 
-    def answer(self, answers: Sequence[Acknowledgement], now_s: int) -> Answered:
-        """Take answers, in one transaction. The first answer to a delivery stands. Raises Unavailable."""
+    def answer(
+        self,
+        answers: Sequence[Acknowledgement],
+        now_s: int,
+        bills_of: Callable[[Delivery], Sequence[Bill]] = lambda _taken: (),
+    ) -> Answered:
+        """Take answers. The first answer to a delivery stands.
+
+        What was billed by it (``bills_of``) is noted in the same transaction: killed in between, neither or both
+        are kept. Raises Unavailable.
+        """
         taken: list[Delivery] = []
         repeated: list[str] = []
         contradicting: list[str] = []
@@ -119,6 +130,7 @@ class Deliveries:
                     values = _values(answer, now_s)
                     connection.execute(update(_kept).where(_kept.c.key == answer.key).values(values))
                     taken.append(_delivery({**row, **values}))
+            add_bills(connection, [bill for each in taken for bill in bills_of(each)])
         return Answered(
             taken=tuple(taken),
             repeated=tuple(repeated),

@@ -85,6 +85,23 @@ payments = Table(
     Index("ix_payments_usage_point_paid_s", "usage_point", "paid_s"),
 )
 
+account_changes = Table(
+    "account_changes",
+    metadata,
+    Column("number", RowNumber, primary_key=True),
+    Column("usage_point", Text, ForeignKey("usage_points.code"), nullable=False),
+    _text("valid_from"),
+    _number("as_of_s"),
+    _text("account", nullable=True),
+    _text("name", nullable=True),
+    _text("tariff", nullable=True),
+    _number("sanctioned_load_w", nullable=True),
+    _text("status", nullable=True),
+    _text("message_id"),
+    _number("received_s"),
+    Index("ix_account_changes_usage_point_valid_from", "usage_point", "valid_from"),
+)
+
 reconciliations = Table(
     "reconciliations",
     metadata,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from bijlighar.cim.channels import CHANNELS
 from bijlighar.cim.period import Period
@@ -42,22 +42,8 @@ class Edits:
 
     def add_bills(self, billed: Sequence[Bill]) -> None:
         """Note what was billed. Raises ValueError for an empty period or reference, Unavailable."""
-        for bill in billed:
-            if not bill.reference or not bill.period.seconds:
-                raise ValueError("a bill has a reference and a period")
-        rows = [
-            {
-                "meter_id": bill.meter_id,
-                "start_s": bill.period.start_s,
-                "end_s": bill.period.end_s,
-                "reference": bill.reference,
-                "billed_s": bill.billed_s,
-            }
-            for bill in billed
-        ]
-        if rows:
-            with self._database.write() as connection:
-                connection.execute(insert(bills), rows)
+        with self._database.write() as connection:
+            add_bills(connection, billed)
 
     def bills(self, period: Period, meter_id: int | None = None) -> list[Bill]:
         """Bills that touch ``period``, in the order they were added."""
@@ -75,3 +61,21 @@ class Edits:
             )
             for row in rows
         ]
+
+
+def add_bills(connection: Connection, billed: Sequence[Bill]) -> None:
+    """Note what was billed, in a transaction of others. Raises ValueError for an empty period or reference."""
+    if any(not bill.reference or not bill.period.seconds for bill in billed):
+        raise ValueError("a bill has a reference and a period")
+    rows = [
+        {
+            "meter_id": bill.meter_id,
+            "start_s": bill.period.start_s,
+            "end_s": bill.period.end_s,
+            "reference": bill.reference,
+            "billed_s": bill.billed_s,
+        }
+        for bill in billed
+    ]
+    if rows:
+        connection.execute(insert(bills), rows)

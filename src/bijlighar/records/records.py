@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from bijlighar.cim.exchange import Unavailable
 from bijlighar.cim.period import KOLKATA
+from bijlighar.records.accounts import Accounts
 from bijlighar.records.audit import Audit
 from bijlighar.records.billing_checks import BillingChecks
 from bijlighar.records.billing_in import Inbox
@@ -115,7 +116,7 @@ class Records:
         self.edits = Edits(self._database)
         self.exceptions = Exceptions(self._database)
         self.deliveries = Deliveries(self._database)
-        self.billing_inbox = Inbox(self._database)
+        self.billing_inbox, self.accounts = Inbox(self._database), Accounts(self._database)
         self.billing_checks = BillingChecks(self._database)
         self.day_progress = DayProgress(self._database)
         self.day_totals = DayTotals(self._database)

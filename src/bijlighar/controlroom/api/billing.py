@@ -36,7 +36,7 @@ MOST_FETCHED = 500
 FETCH_AGAIN_S = 3_600
 """What a billing server fetched and has not answered within an hour it is given again."""
 
-_MACHINE = {"needs": Permission.ANYBODY, "exclude_from_csrf": True}
+MACHINE = {"needs": Permission.ANYBODY, "exclude_from_csrf": True}
 """Open to anybody who can sign: the billing server has no session."""
 
 
@@ -83,10 +83,14 @@ class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkView(msgspec.Struct, frozen=True, kw_only=True):
-    """How the link stands: statements by state, what the gate lacks, the last decision, the newest periods."""
+    """How the link stands: statements by state, what the gate lacks, the last decision, the newest periods.
+
+    ``accounts`` usage points of which the billing server told master data.
+    """
 
     deliveries: dict[str, int]
     refused_rows: int
+    accounts: int
     passes: bool
     lacking: list[str]
     lacks: list[LackView]
@@ -120,19 +124,27 @@ class Decide(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @post(
     "/billing/messages/{kind:str}",
-    opt=_MACHINE,
+    opt=MACHINE,
     status_code=200,
     request_max_body_size=LARGEST_MESSAGE_OCTETS,
 )
 async def take(request: Request[Any, Any, Any], kind: FromPath[str]) -> dict[str, Any]:
-    """A signed message of the billing server: ``answers``, ``dues`` or ``payments`` with a ``message_id``."""
+    """A signed message of the billing server: rows under its kind, a ``message_id``; docs/billing.md has them."""
     if kind not in KINDS:
         raise not_found("kind of message")
-    body = await _signed(request)
+    body = await signed(request)
     room = room_of(request)
     try:
         message_id, rows = read_message(body, kind)
-        receipt = await room.in_thread(take_message, room.records, kind, message_id, rows, now_s=int(room.now()))
+        receipt = await room.in_thread(
+            take_message,
+            room.records,
+            kind,
+            message_id,
+            rows,
+            now_s=int(room.now()),
+            tariffs=room.settings.tariffs_path,
+        )
     except MessageRefused as refused:
         raise not_valid("body", str(refused)) from refused
     except MessageContradicts as refused:
@@ -140,10 +152,10 @@ async def take(request: Request[Any, Any, Any], kind: FromPath[str]) -> dict[str
     return receipt_of(receipt)
 
 
-@post("/billing/statements", opt=_MACHINE, status_code=200)
+@post("/billing/statements", opt=MACHINE, status_code=200)
 async def fetch(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """Statements for a billing server that fetches: those that are due, to be answered under ``answers``."""
-    body = await _signed(request)
+    body = await signed(request)
     try:
         asked = msgspec.json.decode(body or b"{}", type=Fetch)
     except msgspec.ValidationError as problem:
@@ -172,6 +184,7 @@ async def link(request: AnyRequest) -> LinkView:
         return LinkView(
             deliveries={state.value: counts.get(state, 0) for state in DeliveryState},
             refused_rows=room.records.billing_inbox.refused_count(),
+            accounts=room.records.accounts.count(),
             passes=verdict.passed,
             lacking=list(verdict.lacking),
             lacks=[_lack(each) for each in verdict.lacks],
@@ -250,7 +263,7 @@ async def decide(request: AnyRequest, data: Annotated[Decide, Body()]) -> Decisi
     return view
 
 
-async def _signed(request: Request[Any, Any, Any]) -> bytes:
+async def signed(request: Request[Any, Any, Any]) -> bytes:
     """The body, once the signature holds. Signatures age by the wall's clock, whatever the town's says."""
     body = await request.body()
     secret = room_of(request).settings.billing_secret

@@ -9,16 +9,19 @@ import msgspec
 from litestar import get
 from litestar.params import FromPath, QueryParameter
 
-from bijlighar.cim.billing import Delivery
+from bijlighar.cim.accounts import Account, AccountChange
+from bijlighar.cim.billing import Delivery, UsageStatement
 from bijlighar.cim.network import UsagePoint
-from bijlighar.cim.period import civil_day
+from bijlighar.cim.period import civil_date
 from bijlighar.controlroom.api.asking import LONGEST_TEXT, AnyRequest, room_of
 from bijlighar.controlroom.errors import Refusal, not_found
 from bijlighar.controlroom.instants import iso
 from bijlighar.controlroom.roles import Permission
 from bijlighar.controlroom.room import ControlRoom
 from bijlighar.mdm.billing import BillPart, TariffRefused, preview
-from bijlighar.operations.bill_preview import UnknownTariff, tariff_in_force
+from bijlighar.operations.bill_preview import bills_of_period
+from bijlighar.operations.billing_terms import Terms, terms_of_period
+from bijlighar.operations.tariffs import UnknownTariff
 
 MOST_STATEMENTS = 100
 
@@ -67,13 +70,31 @@ class StatementView(msgspec.Struct, frozen=True, kw_only=True):
     amount_paise: int | None
 
 
+class AccountView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the billing server told of a usage point from a day on; null: not told, what held before goes on."""
+
+    valid_from: str
+    as_of: str | None
+    account: str | None
+    name: str | None
+    tariff: str | None
+    sanctioned_load_w: int | None
+    status: str | None
+
+
 class PointView(msgspec.Struct, frozen=True, kw_only=True):
-    """A usage point, the meters that were there, and its statements, the newest first."""
+    """A usage point, the meters that were there, and its statements, the newest first.
+
+    ``account`` what holds today of all that was told, null when nothing was; ``account_changes`` each, the newest
+    first. ``sanctioned_load_w`` that of the registry.
+    """
 
     usage_point: str
     name: str
     address: str
     sanctioned_load_w: int
+    account: AccountView | None
+    account_changes: list[AccountView]
     meters: list[MeterView]
     statements: list[StatementView]
 
@@ -106,6 +127,8 @@ async def usage_point(request: AnyRequest, code: FromPath[str]) -> PointView:
     """A usage point's statements."""
     room = room_of(request)
 
+    today = civil_date(int(room.now()))
+
     def read() -> PointView | None:
         point = _point(room, code)
         found = room.records.deliveries.of_usage_point(code, MOST_STATEMENTS)
@@ -118,6 +141,8 @@ async def usage_point(request: AnyRequest, code: FromPath[str]) -> PointView:
             name="" if point is None else point.name,
             address="" if point is None else point.address,
             sanctioned_load_w=0 if point is None else point.sanctioned_load_w,
+            account=_account(room.records.accounts.on(today, [code]).get(code)),
+            account_changes=[_change(each) for each in room.records.accounts.history(code)],
             meters=[
                 MeterView(
                     meter_id=stay.meter_id,
@@ -138,7 +163,7 @@ async def usage_point(request: AnyRequest, code: FromPath[str]) -> PointView:
 
 @get("/billing/usage-points/{code:str}/preview", opt={"needs": Permission.READ_BILLING})
 async def preview_bill(request: AnyRequest, code: FromPath[str], key: Key) -> PreviewView:
-    """The bill of one statement. 409 where it cannot be told: no tariff holds, or it changed within the days."""
+    """The bill of one statement by our terms. 409 where it cannot be told, as where no tariff holds."""
     room = room_of(request)
 
     def read() -> PreviewView | None:
@@ -157,28 +182,29 @@ async def preview_bill(request: AnyRequest, code: FromPath[str], key: Key) -> Pr
 
 def _preview(room: ControlRoom, delivery: Delivery) -> PreviewView:
     said = delivery.statement
-    held = tariff_in_force(room.records, civil_day(said.first_day).start_s, room.settings.tariffs_path)
-    versions = held.parts(said.first_day, said.last_day)
-    if len(versions) > 1:
-        raise Refusal(
-            409, "tariff-changed", "The tariff changed within these days; the statement is of all of them."
+    tariffs, point = room.settings.tariffs_path, said.usage_point
+    terms = terms_of_period(room.records, said.first_day, said.last_day, tariffs=tariffs, usage_points=[point])[
+        point
+    ]
+    held, version = terms[-1].tariff, terms[-1].version
+    if len(terms) == 1:
+        bill = preview([_whole(said, terms[0])])
+    else:
+        parts = bills_of_period(
+            room.records,
+            said.first_day,
+            said.last_day,
+            at_s=said.determined_s,
+            tariffs=tariffs,
+            usage_points=[point],
         )
-    version = versions[0][2]
-    point = _point(room, said.usage_point)
-    bands_fit = len(said.band_wh) == len(version.bands)
-    bill = preview(
-        [
-            BillPart(
-                version=version,
-                energy_wh=said.import_wh,
-                band_wh=said.band_wh if bands_fit else (),
-                demand_w=said.demand_w,
-                sanctioned_load_w=0 if point is None else point.sanctioned_load_w,
-                days=(said.last_day - said.first_day).days + 1,
-                days_in_month=monthrange(said.last_day.year, said.last_day.month)[1],
+        if point not in parts:
+            raise Refusal(
+                409,
+                "tariff-changed",
+                "What is billed by changed within these days, and what was used by then is not known.",
             )
-        ]
-    )
+        bill = parts[point]
     return PreviewView(
         tariff=held.code,
         name=held.name,
@@ -197,6 +223,45 @@ def _preview(room: ControlRoom, delivery: Delivery) -> PreviewView:
         ],
         amount_paise=bill.amount_paise,
         billed_paise=delivery.amount_paise,
+    )
+
+
+def _whole(said: UsageStatement, terms: Terms) -> BillPart:
+    """All days of a statement under the same terms."""
+    return BillPart(
+        version=terms.version,
+        energy_wh=said.import_wh,
+        band_wh=said.band_wh if len(said.band_wh) == len(terms.version.bands) else (),
+        demand_w=said.demand_w,
+        sanctioned_load_w=terms.sanctioned_load_w,
+        days=(said.last_day - said.first_day).days + 1,
+        days_in_month=monthrange(said.last_day.year, said.last_day.month)[1],
+    )
+
+
+def _account(held: Account | None) -> AccountView | None:
+    if held is None:
+        return None
+    return AccountView(
+        valid_from=held.since.isoformat(),
+        as_of=None,
+        account=held.account,
+        name=held.name,
+        tariff=held.tariff,
+        sanctioned_load_w=held.sanctioned_load_w,
+        status=held.status.value,
+    )
+
+
+def _change(told: AccountChange) -> AccountView:
+    return AccountView(
+        valid_from=told.valid_from.isoformat(),
+        as_of=iso(told.as_of_s),
+        account=told.account,
+        name=told.name,
+        tariff=told.tariff,
+        sanctioned_load_w=told.sanctioned_load_w,
+        status=None if told.status is None else told.status.value,
     )
 
 

@@ -21,8 +21,8 @@ from bijlighar.controlroom.room import ControlRoom
 from bijlighar.mdm.billing import Tariff, TariffRefused
 from bijlighar.mdm.billing.preview import PreviewedBill
 from bijlighar.mdm.billing.running import RunningBill
-from bijlighar.operations.bill_preview import UnknownTariff
 from bijlighar.operations.consumer_view import MonthUse, RegisterNow, bill_of_month, month_use
+from bijlighar.operations.tariffs import UnknownTariff
 
 Month = Annotated[str, QueryParameter(name="month", pattern=r"^(\d{4}-\d{2})?$", description="2026-06")]
 
@@ -150,7 +150,6 @@ def _bill(
             own.there,
             use,
             now_s=int(room.now()),
-            sanctioned_load_w=own.sanctioned_load_w,
             demand_w=demand_w,
             tariffs=room.settings.tariffs_path,
         )

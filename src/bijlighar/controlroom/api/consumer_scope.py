@@ -48,11 +48,6 @@ class OwnPoint:
     there: tuple[Stay, ...]
 
     @property
-    def sanctioned_load_w(self) -> int:
-        """As agreed, in watts; 0 where the registry does not tell."""
-        return 0 if self.place is None or self.place.point is None else self.place.point.sanctioned_load_w
-
-    @property
     def meter_id(self) -> int | None:
         """The meter in service."""
         return None if self.place is None else self.place.meter.meter_id

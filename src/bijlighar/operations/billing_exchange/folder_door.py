@@ -1,9 +1,9 @@
 """The door through a folder: sheets for a billing server that reads and writes files.
 
 ``out/statements-<message>.csv`` leaves whole or not at all. What the billing server puts into ``in/`` is taken
-when its name ends with ``.csv`` and begins with ``answers``, ``dues`` or ``payments``. It must end with a line
-end, so that a file cut in half is told. A file goes to ``in/done`` with a receipt, or to ``in/refused`` with the
-reason.
+when its name ends with ``.csv`` and begins with ``answers``, ``dues``, ``payments`` or ``accounts``. It must end
+with a line end, so that a file cut in half is told. A file goes to ``in/done`` with a receipt, or to
+``in/refused`` with the reason.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def sheet_of(deliveries: Sequence[Delivery]) -> str:
     return text.getvalue()
 
 
-def take_folder(records: Records, folder: Path, *, now_s: int) -> FolderTaken:
+def take_folder(records: Records, folder: Path, *, now_s: int, tariffs: Path | None = None) -> FolderTaken:
     """Take every file that is there, the oldest first. Twice is harmless. Raises Unavailable, OSError."""
     taken: dict[str, Receipt] = {}
     refused: dict[str, str] = {}
@@ -89,7 +89,8 @@ def take_folder(records: Records, folder: Path, *, now_s: int) -> FolderTaken:
     for file in sorted(files, key=lambda file: (file.stat().st_mtime_ns, file.name)):
         try:
             kind, octets, rows = _read(file)
-            receipt = take_message(records, kind, message_id_of("folder", octets), rows, now_s=now_s)
+            number = message_id_of("folder", octets)
+            receipt = take_message(records, kind, number, rows, now_s=now_s, tariffs=tariffs)
         except (SheetRefused, MessageContradicts) as fault:
             refused[file.name] = str(fault)
             _put_aside(file, "refused", {"error": str(fault)})

@@ -1,26 +1,48 @@
-"""Taking in what the billing server says: answers, dues, payments. Every row is taken or kept apart."""
+"""Taking in what the billing server says: answers, dues, payments, accounts. Every row is taken or kept apart."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from bijlighar.cim.billing import Acknowledgement, Delivery, Receipt, RowRefused
 from bijlighar.cim.period import KOLKATA, Period, civil_day
 from bijlighar.mdm.measurements import Bill
-from bijlighar.operations.billing_exchange.rows import Parsed, answer_of, dues_of, parsed, payment_of
+from bijlighar.operations.billing_exchange.rows import (
+    Parsed,
+    account_of,
+    answer_of,
+    dues_of,
+    parsed,
+    payment_of,
+)
+from bijlighar.operations.tariffs import tariff_codes
 from bijlighar.records import Records
 from bijlighar.records.billing_out import Answered
 
-KINDS = ("answers", "dues", "payments")
+KINDS = ("answers", "dues", "payments", "accounts")
 
 
-def take_message(records: Records, kind: str, message_id: str, rows: Sequence[object], *, now_s: int) -> Receipt:
+def take_message(
+    records: Records,
+    kind: str,
+    message_id: str,
+    rows: Sequence[object],
+    *,
+    now_s: int,
+    tariffs: Path | None = None,
+) -> Receipt:
     """Take in one message of ``kind`` (one of KINDS), as any door has read it: rows are what JSON can say.
 
-    The same message again does nothing again. Raises MessageContradicts, Unavailable; ValueError for another kind.
+    The same message again does nothing again. ``tariffs``: the utility's own, beside those of the package. Raises
+    MessageContradicts, Unavailable; ValueError for another kind.
     """
+    if kind == "accounts":
+        told = parsed(rows, partial(account_of, tariffs=tariff_codes(tariffs)))
+        return records.billing_inbox.take_accounts(message_id, told.rows, told.refused, now_s)
     if kind == "dues":
         good = parsed(rows, dues_of)
         return records.billing_inbox.take_dues(message_id, good.rows, good.refused, now_s)
@@ -33,36 +55,26 @@ def take_message(records: Records, kind: str, message_id: str, rows: Sequence[ob
 
 
 def take_answers(records: Records, answers: Sequence[Acknowledgement], *, now_s: int) -> Answered:
-    """Take answers, and lock the estimates that were billed. Twice is harmless."""
-    done = records.deliveries.answer(answers, now_s)
-    again = set(done.repeated)
-    # a crash between answer and lock is mended when the answer comes again
-    billed = [each for each in done.taken if each.bill_reference]
-    if again:
-        billed += [each for each in _deliveries(records, again) if each.bill_reference]
-    lock_billed(records, billed)
-    return done
-
-
-def lock_billed(records: Records, deliveries: Sequence[Delivery], zone: ZoneInfo = KOLKATA) -> None:
-    """Estimates of billed statements stand from now on. Twice is harmless."""
+    """Take answers, and lock the estimates that were billed, both or neither. Twice is harmless."""
     numbers = {serial: meter_id for meter_id, serial in records.registry.serial_by_meter().items()}
-    fresh: list[Bill] = []
-    for each in deliveries:
-        told = each.statement
-        period = Period(
-            start_s=civil_day(told.first_day, zone).start_s, end_s=civil_day(told.last_day, zone).end_s
+    return records.deliveries.answer(answers, now_s, lambda taken: bills_of(taken, numbers))
+
+
+def bills_of(delivery: Delivery, numbers: Mapping[str, int], zone: ZoneInfo = KOLKATA) -> list[Bill]:
+    """What a delivery billed, meter by meter: its estimates stand from now on. ``numbers`` of meters by serial."""
+    if not delivery.bill_reference:
+        return []
+    told = delivery.statement
+    period = Period(start_s=civil_day(told.first_day, zone).start_s, end_s=civil_day(told.last_day, zone).end_s)
+    return [
+        Bill(
+            meter_id=numbers[serial],
+            period=period,
+            reference=delivery.bill_reference,
+            billed_s=told.determined_s,
         )
-        for serial in told.meters:
-            bill = Bill(
-                meter_id=numbers[serial],
-                period=period,
-                reference=each.bill_reference or each.key,
-                billed_s=told.determined_s,
-            )
-            if bill not in records.edits.bills(period, bill.meter_id):
-                fresh.append(bill)
-    records.edits.add_bills(fresh)
+        for serial in told.meters
+    ]
 
 
 def _take_answers(records: Records, message_id: str, answers: Parsed[Acknowledgement], now_s: int) -> Receipt:
@@ -89,8 +101,3 @@ def repr_of(answer: Acknowledgement) -> str:
 def message_id_of(door: str, content: bytes) -> str:
     """A number for a message that brings none: the same content is the same message."""
     return f"{door}-{hashlib.sha256(content).hexdigest()[:32]}"
-
-
-def _deliveries(records: Records, keys: set[str]) -> list[Delivery]:
-    points = {key.rsplit("/", 3)[0] for key in keys}
-    return [each for point in points for each in records.deliveries.of_usage_point(point) if each.key in keys]

@@ -12,8 +12,10 @@ from bijlighar.cim.billing import Delivery, DeliveryState
 from bijlighar.cim.network import UsagePointKind
 from bijlighar.cim.period import KOLKATA, Period, civil_day
 from bijlighar.mdm.billing import TariffRefused
-from bijlighar.operations.bill_preview import UnknownTariff, bills, determine_by_version, tariff_in_force
+from bijlighar.operations.bill_preview import bills_of_period
+from bijlighar.operations.billing_terms import is_billed, terms_of_period
 from bijlighar.operations.day_service import stays
+from bijlighar.operations.tariffs import UnknownTariff
 from bijlighar.records import Records
 from bijlighar.records.billing_checks import Reconciliation
 
@@ -53,8 +55,11 @@ def reconcile(
     by_point: dict[str, list[Delivery]] = {}
     for each in records.deliveries.of_period(first_day, last_day):
         by_point.setdefault(each.statement.usage_point, []).append(each)
+    closed = _closed(records, first_day, last_day, tariffs, zone) - by_point.keys()
     found = [
-        _difference(point, by_point.get(point, []), expected.get(point)) for point in _consumers(records, period)
+        _difference(point, by_point.get(point, []), expected.get(point))
+        for point in _consumers(records, period)
+        if point not in closed
     ]
     causes = Counter(each.cause for each in found)
     made = Reconciliation(
@@ -84,6 +89,22 @@ def _consumers(records: Records, period: Period) -> list[str]:
     consumers = {point.code for point in records.registry.usage_points() if point.kind is UsagePointKind.CONSUMER}
     served = {stay.usage_point for stay in stays(records.registry.installations()) if stay.touches(period)}
     return sorted(consumers & served)
+
+
+def _closed(records: Records, first_day: date, last_day: date, tariffs: Path | None, zone: ZoneInfo) -> set[str]:
+    """Usage points whose account is closed on all days: nobody is to be billed there."""
+    try:
+        terms = terms_of_period(
+            records,
+            first_day,
+            last_day,
+            tariffs=tariffs,
+            usage_points=records.accounts.changes(last_day),
+            zone=zone,
+        )
+    except (UnknownTariff, TariffRefused):
+        return set()
+    return {code for code, each in terms.items() if not is_billed(each)}
 
 
 def _difference(point: str, revisions: list[Delivery], expected_paise: int | None) -> Difference:
@@ -127,8 +148,7 @@ def _expected_paise(
 ) -> dict[str, int]:
     """Our own bills of the period; none when no tariff holds."""
     try:
-        held = tariff_in_force(records, civil_day(first_day, zone).start_s, tariffs)
-        parts = determine_by_version(records, held, first_day, last_day, at_s=now_s, zone=zone)
+        bills = bills_of_period(records, first_day, last_day, at_s=now_s, tariffs=tariffs, zone=zone)
     except (UnknownTariff, TariffRefused):
         return {}
-    return {code: bill.amount_paise for code, bill in bills(records, parts).items()}
+    return {code: bill.amount_paise for code, bill in bills.items()}

@@ -7,17 +7,23 @@ in all its columns and an empty text where there is nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
+from bijlighar.cim.accounts import TERMS, AccountChange, AccountStatus
 from bijlighar.cim.billing import Acknowledgement, Dues, Payment, RowRefused
 
 LONGEST_TEXT = 200
 """Characters of a reference or a reason: more is no reference."""
 MOST_PAISE = 10**12
 """Ten thousand crore rupees: beyond it the unit is wrong."""
+
+MOST_LOAD_W = 10_000_000
+"""Ten megawatts: whoever has more is not connected to a distribution transformer."""
+EARLIEST_YEAR, LATEST_YEAR = 1990, 2100
+"""Days beyond them are slips of the pen."""
 
 Meaning = TypeVar("Meaning")
 
@@ -97,6 +103,50 @@ def payment_of(row: Mapping[str, Any]) -> Payment:
     )
 
 
+def account_of(row: Mapping[str, Any], tariffs: Collection[str]) -> AccountChange:
+    """``usage_point``, ``valid_from``, ``as_of``, and what is told of the account; the rest is empty or absent.
+
+    ``tariff`` is one of ``tariffs``.
+    """
+    change = AccountChange(
+        usage_point=_text(row, "usage_point"),
+        valid_from=_needed_day(row, "valid_from"),
+        as_of_s=_instant(row, "as_of"),
+        account=_told(row, "account"),
+        name=_told(row, "name"),
+        tariff=_told(row, "tariff"),
+        sanctioned_load_w=_number(row, "sanctioned_load_w", least=1, most=MOST_LOAD_W, needed=False),
+        status=_status(row),
+    )
+    if change.tariff is not None and change.tariff not in tariffs:
+        raise _Wrong("tariff-unknown")
+    if all(getattr(change, name) is None for name in TERMS):
+        raise _Wrong("nothing-told")
+    return change
+
+
+def _told(row: Mapping[str, Any], name: str) -> str | None:
+    return None if row.get(name) in (None, "") else _text(row, name)
+
+
+def _status(row: Mapping[str, Any]) -> AccountStatus | None:
+    told = _told(row, "status")
+    if told is None:
+        return None
+    if told not in tuple(AccountStatus):
+        raise _Wrong("status-unknown")
+    return AccountStatus(told)
+
+
+def _needed_day(row: Mapping[str, Any], name: str) -> date:
+    day = _day(row, name)
+    if day is None:
+        raise _Wrong(f"{name}-missing")
+    if not EARLIEST_YEAR <= day.year <= LATEST_YEAR:
+        raise _Wrong(f"{name}-out-of-range")
+    return day
+
+
 def _text(row: Mapping[str, Any], name: str) -> str:
     value = row.get(name)
     if not isinstance(value, str) or not value.strip():
@@ -106,7 +156,9 @@ def _text(row: Mapping[str, Any], name: str) -> str:
     return value.strip()
 
 
-def _number(row: Mapping[str, Any], name: str, *, least: int = -MOST_PAISE, needed: bool = True) -> int | None:
+def _number(
+    row: Mapping[str, Any], name: str, *, least: int = -MOST_PAISE, most: int = MOST_PAISE, needed: bool = True
+) -> int | None:
     value = row.get(name)
     if value is None or value == "":
         if needed:
@@ -116,7 +168,7 @@ def _number(row: Mapping[str, Any], name: str, *, least: int = -MOST_PAISE, need
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise _Wrong(f"{name}-is-no-number")
-    if not least <= value <= MOST_PAISE:
+    if not least <= value <= most:
         raise _Wrong(f"{name}-out-of-range")
     return value
 

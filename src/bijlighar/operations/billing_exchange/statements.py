@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from bijlighar.cim.accounts import AccountStatus
 from bijlighar.cim.billing import UsageStatement
 from bijlighar.cim.network import UsagePointKind
 from bijlighar.cim.period import KOLKATA, civil_day
 from bijlighar.cim.readings import MISSING
-from bijlighar.mdm.billing import Basis
+from bijlighar.mdm.billing import Band, Basis
 from bijlighar.mdm.validation import Severity
-from bijlighar.operations.bill_preview import tariff_in_force
 from bijlighar.operations.billing_period import BilledPeriod, determine_period
+from bijlighar.operations.billing_terms import Terms, is_billed, terms_of_period
 from bijlighar.records import Records
 from bijlighar.records.billing_out import Offered
 from bijlighar.records.exceptions import Choice
@@ -24,6 +25,7 @@ from bijlighar.records.exceptions import Choice
 DISAGREE = "registers-and-blocks-disagree"
 GAPS = "blocks-missing"
 EXCEPTIONS = "open-exceptions"
+SUSPENDED = "account-suspended"
 NOTHING = "no-reading"
 
 
@@ -46,24 +48,40 @@ def close_period(
 ) -> Offered:
     """Make statements of all consumers for the days, both inclusive. Again: only what has changed is offered anew.
 
-    A consumer of whom nothing is known has no statement: reconciliation tells him. Raises PeriodNotOver, and as
-    ``determine_period``, UnknownTariff, TariffRefused.
+    A consumer of whom nothing is known has no statement: reconciliation tells him. Nor has one whose account is
+    closed. Raises PeriodNotOver, and as ``determine_period``, UnknownTariff, TariffRefused.
     """
     if civil_day(last_day, zone).end_s > now_s:
         raise PeriodNotOver(last_day)
-    bands = tariff_in_force(records, civil_day(first_day, zone).start_s, tariffs).on(first_day).bands
-    billed = determine_period(records, first_day, last_day, at_s=now_s, bands=bands, zone=zone)
-    return records.deliveries.add(_statements(records, billed), now_s)
-
-
-def _statements(records: Records, billed: BilledPeriod) -> Iterator[tuple[UsageStatement, str]]:
     consumers = {point.code for point in records.registry.usage_points() if point.kind is UsagePointKind.CONSUMER}
+    terms = {
+        code: each
+        for code, each in terms_of_period(records, first_day, last_day, tariffs=tariffs, zone=zone).items()
+        if code in consumers and is_billed(each)
+    }
+    by_bands: dict[tuple[Band, ...], set[str]] = {}
+    for code, each in terms.items():
+        by_bands.setdefault(each[0].version.bands, set()).add(code)
+    statements: list[tuple[UsageStatement, str]] = []
+    for bands, points in by_bands.items():
+        billed = determine_period(
+            records, first_day, last_day, at_s=now_s, bands=bands, usage_points=points, zone=zone
+        )
+        statements += _statements(records, billed, terms)
+    return records.deliveries.add(statements, now_s)
+
+
+def _statements(
+    records: Records, billed: BilledPeriod, terms: Mapping[str, Sequence[Terms]]
+) -> Iterator[tuple[UsageStatement, str]]:
     serials = records.registry.serial_by_meter()
     grave = _meters_with_failures(records, billed)
     for number, code in enumerate(billed.usage_points):
-        if code not in consumers or billed.determinants.basis[number] == Basis.NOTHING:
+        if billed.determinants.basis[number] == Basis.NOTHING:
             continue
         held = EXCEPTIONS if grave.intersection(billed.meters[number]) else _held_because(billed, number)
+        if terms[code][-1].status is AccountStatus.SUSPENDED:
+            held = SUSPENDED
         yield _statement(billed, number, serials), held
 
 
