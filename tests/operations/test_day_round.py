@@ -8,17 +8,24 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bijlighar.cim.period import civil_day
+from bijlighar.cim.readings import MISSING
+from bijlighar.mdm.estimation import EstimationRule
+from bijlighar.mdm.measurements import Bill
+from bijlighar.operations.day_estimate import final_day
+from bijlighar.operations.day_evidence import LIMITS_KEY
 from bijlighar.operations.day_round import ESTIMATE_AFTER_S, VALIDATE_AFTER_S, work_round
+from bijlighar.operations.estimation_order import ORDER_KEY
 from bijlighar.operations.worker_process import Worker
 from bijlighar.records import Records
 from bijlighar.records.exceptions import Choice
+from bijlighar.records.settings import Setting
 from operations.day_town import JUNE, block_load, registers, town
 
 END_S = civil_day(JUNE).end_s
@@ -72,6 +79,51 @@ def test_a_register_that_came_late_has_its_day_judged_again(records: Records) ->
     records.landing.land([registers({1: 5}, END_S)], [])
     assert work_round(records, END_S + VALIDATE_AFTER_S + 3600).validated == [JUNE]
     assert records.exceptions.counts(Choice(rule=SUM_CHECK, meter_id=1)) == {SUM_CHECK: 1}
+
+
+def shown(records: Records, meter: int, day: date, at_s: float) -> tuple[list[int], list[int]]:
+    """Values and rules of the two slots of the gap, as they stood at an instant."""
+    final = final_day(records, meter, day, "import_wh", at_s=int(at_s))
+    return final.value[0, 10:12].tolist(), final.rule[0, 10:12].tolist()
+
+
+def test_another_order_of_estimation_is_gone_by_from_its_day_on_where_nothing_was_billed(records: Records) -> None:
+    gap, before = [slot for slot in range(48) if slot not in (10, 11)], JUNE - timedelta(days=1)
+    for day in (before, JUNE):
+        records.landing.land([block_load([1, 2], day=day, slots=gap), block_load([3, 4], day=day)], [])
+    now_s = END_S + ESTIMATE_AFTER_S
+    assert work_round(records, now_s).estimated == [JUNE, before]
+    line = [1010, 1010], [EstimationRule.LINE] * 2
+    assert shown(records, 1, JUNE, now_s) == line
+    bill = Bill(meter_id=2, period=civil_day(JUNE), reference="B-1", billed_s=int(now_s))
+    records.edits.add_bills([bill])
+    put(records, ORDER_KEY, [{"order": ["like-days"]}], civil_day(JUNE).start_s)
+    again = work_round(records, now_s + 3600)
+    assert again.estimated == [JUNE], "the day before has the order of its time"
+    assert shown(records, 1, JUNE, now_s + 3600) == ([MISSING] * 2, [0] * 2), "no like day is known: withdrawn"
+    assert shown(records, 1, JUNE, now_s + 3599) == line, "as it was"
+    assert shown(records, 1, before, now_s + 3600)[1] == [EstimationRule.LINE] * 2
+    assert shown(records, 2, JUNE, now_s + 3600) == ([2010, 2010], [EstimationRule.LINE] * 2), "billed and locked"
+    assert work_round(records, now_s + 7200).estimated == []
+    put(records, ORDER_KEY, [{"order": ["line"]}], civil_day(JUNE).start_s)
+    assert work_round(records, now_s + 10_800).estimated == [JUNE]
+    assert shown(records, 1, JUNE, now_s + 10_800) == line
+
+
+def test_other_limits_have_their_days_judged_again(records: Records) -> None:
+    for ago in (0, 1):
+        records.landing.land([block_load([1, 2, 3, 4], day=JUNE - timedelta(days=ago))], [])
+    now_s = END_S + VALIDATE_AFTER_S
+    work_round(records, now_s)
+    put(records, LIMITS_KEY, {"spike_ratio": 1.5}, civil_day(JUNE).start_s)
+    assert work_round(records, now_s + 3600).validated == [JUNE]
+    assert work_round(records, now_s + 7200).validated == []
+
+
+def put(records: Records, key: str, value: object, valid_from_s: int) -> None:
+    records.settings.put(
+        Setting(key=key, value=value, valid_from_s=valid_from_s, changed_by="meera", changed_s=valid_from_s)
+    )
 
 
 def test_a_worker_that_is_told_to_stop_leaves_the_rest_for_the_next_round(records: Records) -> None:

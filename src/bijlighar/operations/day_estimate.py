@@ -1,7 +1,7 @@
 """Estimating what is missing in a sealed day, showing any state of it, and editing it by hand.
 
 Estimates are kept beside the blocks, every version of them. What stands and would come out the same is not kept
-again; what was billed is left alone.
+again; what a rule made that the meter's order has no more is withdrawn; what was billed is left alone.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bijlighar.cim.period import KOLKATA, civil_date, civil_day
+from bijlighar.cim.readings import MISSING
 from bijlighar.mdm import DayBlocks, Sealed
 from bijlighar.mdm.estimation import RULE_VERSION, Background, Estimates, estimate
 from bijlighar.mdm.measurements import Edit, Final, KeptEstimates, Source, final_state
@@ -23,6 +25,7 @@ from bijlighar.operations.day_evidence import DayKnowledge, evidence_of, gather
 from bijlighar.operations.day_registers import ENERGY_CHANNELS
 from bijlighar.operations.estimation_order import MeterOrders
 from bijlighar.records import Records
+from bijlighar.records.blocks_estimates import joined
 from bijlighar.records.blocks_file import sealed_of
 from bijlighar.records.blocks_manifest import BlockFile
 from bijlighar.records.pinned_files import DayRecords
@@ -48,17 +51,19 @@ class NotSealed(Exception):
 
 @dataclass(kw_only=True)
 class DayEstimated:
-    """What was done: estimates kept now, slots that no rule can estimate, by channel."""
+    """What was done: estimates kept now, slots that no rule can estimate, estimates withdrawn, by channel."""
 
     day: date
     made: dict[str, int]
     left: dict[str, int]
+    withdrawn: dict[str, int]
 
     def add(self, other: DayEstimated) -> None:
         """Count what was done in another block too."""
         for channel in ENERGY_CHANNELS:
             self.made[channel] += other.made[channel]
             self.left[channel] += other.left[channel]
+            self.withdrawn[channel] += other.withdrawn[channel]
 
 
 def estimate_day(
@@ -84,7 +89,8 @@ def estimate_day(
 
 def nothing_estimated(day: date) -> DayEstimated:
     """A day to which what was done is added."""
-    return DayEstimated(day=day, made=dict.fromkeys(ENERGY_CHANNELS, 0), left=dict.fromkeys(ENERGY_CHANNELS, 0))
+    made, left, withdrawn = (dict.fromkeys(ENERGY_CHANNELS, 0) for _ in range(3))
+    return DayEstimated(day=day, made=made, left=left, withdrawn=withdrawn)
 
 
 def estimate_block(
@@ -115,9 +121,11 @@ def estimate_block(
             at_s=now_s,
         )
         changed = _changed(sealed.blocks, made, state, now_s)
-        if len(changed):
-            fresh[channel] = changed
+        gone = _withdrawn(sealed.blocks, known.orders, made, state, now_s)
+        if len(changed) or len(gone):
+            fresh[channel] = joined(changed, gone)
             result.made[channel] += len(changed)
+            result.withdrawn[channel] += len(gone)
     if fresh:
         records.estimates.add(known.day, file.bucket, file.period_s, standing, fresh)
     return result
@@ -206,13 +214,37 @@ def _changed(blocks: DayBlocks, made: Estimates, state: Final, now_s: int) -> Ke
     at = (made.row, made.slot)
     same = (state.source[at] == Source.ESTIMATE) & (state.value[at] == made.value) & (state.rule[at] == made.rule)
     keep = ~same & ~state.locked[at]
-    count = int(keep.sum())
+    return _kept(
+        blocks, made.row[keep], made.slot[keep], now_s, made.value[keep], made.quality[keep], made.rule[keep]
+    )
+
+
+def _withdrawn(blocks: DayBlocks, orders: MeterOrders, made: Estimates, state: Final, now_s: int) -> KeptEstimates:
+    """Estimates that stand, that nothing takes the place of now, and whose rule the meter's order has no more."""
+    gone = (state.source == Source.ESTIMATE) & ~state.locked
+    gone[made.row, made.slot] = False
+    for order, rows in orders.dealt(blocks.meter_id):
+        gone[rows] &= ~np.isin(state.rule[rows], np.array(order, dtype=np.int16))
+    row, slot = np.nonzero(gone)
+    nothing = np.zeros(len(row), dtype=np.int16)
+    return _kept(blocks, row, slot, now_s, np.full(len(row), MISSING, dtype=np.int64), nothing, nothing)
+
+
+def _kept(
+    blocks: DayBlocks,
+    row: NDArray[np.int64],
+    slot: NDArray[np.int64],
+    now_s: int,
+    value: NDArray[np.int64],
+    quality: NDArray[np.int16],
+    rule: NDArray[np.int16],
+) -> KeptEstimates:
     return KeptEstimates(
-        meter_id=blocks.meter_id[made.row[keep]],
-        start_s=blocks.day.start_s + made.slot[keep] * blocks.period_s,
-        value=made.value[keep],
-        quality=made.quality[keep],
-        rule=made.rule[keep],
-        rule_version=np.full(count, RULE_VERSION, dtype=np.int16),
-        made_s=np.full(count, now_s, dtype=np.int64),
+        meter_id=blocks.meter_id[row],
+        start_s=blocks.day.start_s + slot * blocks.period_s,
+        value=value,
+        quality=quality,
+        rule=rule,
+        rule_version=np.full(len(row), RULE_VERSION, dtype=np.int16),
+        made_s=np.full(len(row), now_s, dtype=np.int64),
     )

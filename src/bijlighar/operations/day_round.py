@@ -1,12 +1,13 @@
 """One round of the day's work: seal what is over, estimate and validate what changed, keep and let go.
 
-A step of a day is done again when the blocks or midnight registers that it saw have changed, so a round is cheap
-when nothing came in and can be killed anywhere. A day is validated when most meters have answered; it is estimated
-when all have had their time, so that what comes late is read and not guessed.
+A step of a day is done again when the blocks, midnight registers or settings that it saw have changed, so a round
+is cheap when nothing came in and can be killed anywhere. A day is validated when most meters have answered; it is
+estimated when all have had their time, so that what comes late is read and not guessed.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -19,9 +20,12 @@ from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.period import KOLKATA, Period, civil_date, civil_day
 from bijlighar.mdm.validation import RULES
 from bijlighar.operations.day_estimate import estimate_day
+from bijlighar.operations.day_evidence import LIMITS_KEY as VALIDATION_KEY
 from bijlighar.operations.day_keep import BACKFILL_DAYS, Kept, tend_days
+from bijlighar.operations.day_report.totals import LIMITS_KEY as VOLTAGE_KEY
 from bijlighar.operations.day_report.totals import keep_totals
 from bijlighar.operations.day_validate import BlockFindings, DayFindings, validate_day
+from bijlighar.operations.estimation_order import ORDER_KEY
 from bijlighar.records import Records
 from bijlighar.records.blocks_manifest import ESTIMATES
 from bijlighar.records.day_progress import DayStep, Done, combined, name_of
@@ -119,7 +123,7 @@ def _of_block(block: BlockFindings) -> list[FoundException]:
 
 
 def _due(records: Records, day: date, step: DayStep, zone: ZoneInfo) -> str | None:
-    """What a step is to see, by name: blocks and midnight registers; None when it has seen them.
+    """What a step is to see, by name: blocks, midnight registers and its setting; None when it has seen them.
 
     Validation sees estimates too; the day's totals see estimates, edits and events, and no registers.
     """
@@ -138,6 +142,15 @@ def _due(records: Records, day: date, step: DayStep, zone: ZoneInfo) -> str | No
             for at_s in (period.start_s, period.end_s)
             for segment in records.readings.pin(ProfileKind.DAILY, Period(start_s=at_s, end_s=at_s + 1)).segments
         ]
-    blocks = combined([name_of(seen), *beside])
+    blocks = combined([name_of(seen), *beside, _in_force(records, step, period.start_s)])
     done = records.day_progress.done(day).get(step)
     return None if done is not None and done.blocks == blocks else blocks
+
+
+_SETTING_OF = {DayStep.ESTIMATED: ORDER_KEY, DayStep.VALIDATED: VALIDATION_KEY, DayStep.TOTALLED: VOLTAGE_KEY}
+
+
+def _in_force(records: Records, step: DayStep, at_s: int) -> str:
+    """The rows of a step's setting that hold or held at an instant: limits are put together from all of them."""
+    rows = [row for row in records.settings.history(_SETTING_OF[step]) if row.valid_from_s <= at_s]
+    return json.dumps([[row.valid_from_s, row.value] for row in rows], sort_keys=True)
