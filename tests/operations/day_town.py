@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -33,11 +33,11 @@ SHEETS = {
 }
 
 
-def town(folder: Path, url: str) -> Iterator[Records]:
+def town(folder: Path, url: str, registry: Mapping[str, str] = SHEETS) -> Iterator[Records]:
     """Open records with the registry of the town, at six in the morning after the first of June."""
     sheets = folder / "sheets"
     sheets.mkdir()
-    for name, content in SHEETS.items():
+    for name, content in registry.items():
         (sheets / name).write_text(content, encoding="utf-8")
     with Records(url, folder, now=lambda: NOW_S) as records:
         assert not records.registry.import_folder(sheets).errors
