@@ -102,6 +102,20 @@ def test_estimating_again_keeps_nothing_again_and_a_late_reading_takes_its_place
     assert shown(records, 1, T - 1).value[0, 10] == MISSING
 
 
+def test_a_reading_received_before_the_estimate_and_landed_after_it_stands(records: Records) -> None:
+    records.landing.land([block_load([1], slots=GAP)], [])
+    seal_day(records, JUNE)
+    estimate_day(records, JUNE, now_s=T)
+    records.landing.land([block_load([1], slots=range(10, 12), more=77, late_s=1_000)], [])
+    seal_day(records, JUNE)
+    told = estimate_day(records, JUNE, now_s=T + 3_600)
+    assert (told.made["import_wh"], told.withdrawn["import_wh"]) == (0, 2)
+    now = shown(records, 1)
+    assert now.source[0, 10:12].tolist() == [Source.READING, Source.READING]
+    assert now.value[0, 10:12].tolist() == [1087, 1088]
+    assert estimate_day(records, JUNE, now_s=T + 7_200).withdrawn["import_wh"] == 0
+
+
 def test_a_billed_estimate_is_locked_against_readings_estimates_and_edits(records: Records) -> None:
     records.landing.land([block_load([1], slots=GAP)], [])
     seal_day(records, JUNE)

@@ -121,7 +121,7 @@ def estimate_block(
             at_s=now_s,
         )
         changed = _changed(sealed.blocks, made, state, now_s)
-        gone = _withdrawn(sealed.blocks, known.orders, made, state, now_s)
+        gone = _withdrawn(sealed.blocks, channel, known.orders, made, state, now_s)
         if len(changed) or len(gone):
             fresh[channel] = joined(changed, gone)
             result.made[channel] += len(changed)
@@ -219,12 +219,19 @@ def _changed(blocks: DayBlocks, made: Estimates, state: Final, now_s: int) -> Ke
     )
 
 
-def _withdrawn(blocks: DayBlocks, orders: MeterOrders, made: Estimates, state: Final, now_s: int) -> KeptEstimates:
-    """Estimates that stand, that nothing takes the place of now, and whose rule the meter's order has no more."""
-    gone = (state.source == Source.ESTIMATE) & ~state.locked
-    gone[made.row, made.slot] = False
+def _withdrawn(
+    blocks: DayBlocks, channel: str, orders: MeterOrders, made: Estimates, state: Final, now_s: int
+) -> KeptEstimates:
+    """Estimates that stand, that nothing takes the place of now, and whose rule the meter's order has no more.
+
+    And those of slots that a reading holds after all: it was received before the estimate and landed after it.
+    """
+    stands = (state.source == Source.ESTIMATE) & ~state.locked
+    stands[made.row, made.slot] = False
+    gone = stands.copy()
     for order, rows in orders.dealt(blocks.meter_id):
         gone[rows] &= ~np.isin(state.rule[rows], np.array(order, dtype=np.int16))
+    gone |= stands & (blocks.channel(channel) != MISSING)
     row, slot = np.nonzero(gone)
     nothing = np.zeros(len(row), dtype=np.int16)
     return _kept(blocks, row, slot, now_s, np.full(len(row), MISSING, dtype=np.int64), nothing, nothing)
