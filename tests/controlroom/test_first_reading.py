@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bijlighar.controlroom.first_reading import BACK_S, LONGEST_S, STANDS_STILL_S, history_share, wait_until_read
+from bijlighar.controlroom.first_reading import LONGEST_S, STANDS_STILL_S, history_share, wait_until_read
 from bijlighar.records import Records
 from controlroom.utility import NOW
 
@@ -19,8 +19,8 @@ def _waited_s(shares: Iterator[float]) -> float:
     return now[0]
 
 
-def test_work_waits_until_nearly_all_is_read() -> None:
-    assert _waited_s(iter([0.0, 0.2, 0.9, 0.99])) == 3 * LOOK_S
+def test_work_waits_until_all_is_read() -> None:
+    assert _waited_s(iter([0.0, 0.2, 0.99, 1.0])) == 3 * LOOK_S
 
 
 def test_what_is_read_already_is_not_waited_for() -> None:
@@ -36,6 +36,5 @@ def test_a_history_that_grows_for_ever_is_not_waited_for_for_ever() -> None:
 
 
 def test_a_town_is_counted_from_the_manifest_as_a_house_slot_by_slot(records: Records) -> None:
-    blocks = BACK_S // 1_800
-    assert history_share(records, 3, int(NOW)) == 71 / (3 * blocks)
-    assert history_share(records, 3_000, int(NOW)) == 71 / (3_000 * blocks)
+    assert history_share(records, 3, int(NOW), 35) == 71 / (3 * 34 * 48)
+    assert history_share(records, 3_000, int(NOW), 35) == 71 / (3_000 * 34 * 48)

@@ -33,7 +33,9 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def _teller() -> tuple[Teller, io.StringIO]:
     written = io.StringIO()
     console = Console(file=written, force_terminal=False, width=200)
-    return Teller(console, address="http://localhost:8460", sign_ins={"operator": "secret"}, town=True), written
+    return Teller(
+        console, address="http://localhost:8460", sign_ins={"operator": "secret"}, town=True, days=35
+    ), written
 
 
 def test_the_address_and_the_sign_in_are_told(wall: list[float]) -> None:

@@ -40,6 +40,10 @@ of LTE, 0.12 s, is then half a minute of the town: a meter's clock is still seen
 LOADS_SHEET = "usage_points.csv"
 """What the stand-in billing server must know of the consumers: their sanctioned loads."""
 SECRET_OCTETS = 16
+HISTORY_DAYS = 35
+"""All that a meter of IS 15959 keeps."""
+TOWN_HISTORY_DAYS = 7
+"""Of a larger town: 2,000 first visits of 35 days each take one tower's radio ten minutes, of a week two."""
 SEED = 2
 """A trial whose eleven meters have good radio; with seed 1 two of them lose a try in ten."""
 
@@ -78,6 +82,7 @@ def demo_settings(data_dir: Path, port: int, town: str, headends: int = 1) -> Se
         port=port,
         town=town,
         headends=headends,
+        backfill_days=HISTORY_DAYS if town == "trial" else TOWN_HISTORY_DAYS,
         clock_file=str(data_dir / "town.clock"),
         master_key_file=str(data_dir / "master.key"),
     )
@@ -105,6 +110,7 @@ def run_demo(demo: Demo, console: Console) -> None:
             address=f"http://localhost:{settings.port}",
             sign_ins={name: facts[0] for name, facts in DEMO_PEOPLE.items()},
             town=True,
+            days=settings.backfill_days,
         )
         teller.say(f"Making the town [bold]{demo.town}[/bold] in {settings.data_path} …")
         clock = start_clock(settings.data_path, Path(settings.clock_file), wall_s=time.time())
@@ -193,7 +199,7 @@ def run_product(settings: Settings, console: Console) -> None:
     try:
         require_free(settings.host, settings.port, "the control room")
         address = f"http://{settings.host_names[0]}:{settings.port}"
-        teller = Teller(console, address=address, sign_ins={}, town=False)
+        teller = Teller(console, address=address, sign_ins={}, town=False, days=settings.backfill_days)
         Supervisor(settings, product_children(settings), teller).run()
     finally:
         lock.close()

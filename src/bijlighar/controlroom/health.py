@@ -10,7 +10,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
     ``silent_for_s``  wall seconds since a head-end last spoke; None before the first word
     ``readings``      rows kept this civil day
-    ``history_share`` share of the last 34 days' blocks that are kept; None before it was counted
+    ``history_share`` share of the history's blocks that are kept; None before it was counted
     """
 
     status: str

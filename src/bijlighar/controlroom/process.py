@@ -71,7 +71,7 @@ def _wait_for_history(settings: Settings) -> None:
     clock = clock_of(settings)
     with open_records(settings, clock) as records:
         meters = len(records.registry.meters())
-        wait_until_read(lambda: history_share(records, meters, int(clock.now())))
+        wait_until_read(lambda: history_share(records, meters, int(clock.now()), settings.backfill_days))
 
 
 def run_worker(settings: Settings) -> None:

@@ -318,7 +318,9 @@ class ControlRoom:
             meters = len(self.index)
             if 0 < meters <= MOST_COUNTED_METERS or (meters and self.settings.clock_file):
                 try:
-                    self.history_share = await self.in_thread(history_share, self.records, meters, int(self.now()))
+                    self.history_share = await self.in_thread(
+                        history_share, self.records, meters, int(self.now()), self.settings.backfill_days
+                    )
                 except Unavailable as problem:
                     _LOG.warning("history not counted", reason=problem.reason)
             await asyncio.sleep(HISTORY_S)

@@ -17,13 +17,19 @@ PLAIN_EVERY_S = 5.0
 
 
 class Teller:
-    """Writes to a console. ``address`` of the page; ``sign_ins`` name → password, only in a demo."""
+    """Writes to a console.
 
-    def __init__(self, console: Console, *, address: str, sign_ins: Mapping[str, str], town: bool) -> None:
+    ``address`` of the page; ``sign_ins`` name → password, only in a demo; ``days`` that are read back.
+    """
+
+    def __init__(
+        self, console: Console, *, address: str, sign_ins: Mapping[str, str], town: bool, days: int
+    ) -> None:
         self._console = console
         self._address = address
         self._sign_ins = sign_ins
         self._town = town
+        self._days = days
         self._spinner: Spinner | None = None
         self._caught_up = False
         self._told_s = 0.0
@@ -52,12 +58,16 @@ class Teller:
             self._end_spinner()
             self._caught_up = True
             taken_s = time.monotonic() - self._began_s
-            share = "" if health.history_share is None else f", {health.history_share:.1%} of 35 days' blocks"
+            share = (
+                ""
+                if health.history_share is None
+                else f", {health.history_share:.1%} of {self._days} days' blocks"
+            )
             self.say(f"The meters' history is read: {health.readings:,} rows{share}, in {taken_s:.0f} s.")
             return
         told = f"Reading the meters' history: {health.readings:,} rows"
         if health.history_share is not None:
-            told += f", {health.history_share:.0%} of 35 days"
+            told += f", {health.history_share:.0%} of {self._days} days"
         if self._town:
             told += f"; the town runs at {speed:.0f} times real time"
         self._show(told)
