@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 from bijlighar.records.blocks_file import (
     DAY_GROUP_ROWS,
     BlockColumns,
+    Footer,
     day_named,
     day_number,
     decode,
     encode,
+    footer_of,
     joined,
 )
 from bijlighar.records.blocks_manifest import RAW, BlockFile, BlockManifest
@@ -35,12 +37,9 @@ from bijlighar.records.remembered import Remembered
 PIN_GRACE_S = 3_600
 """Files of retired blocks stay this long for readers that pinned an older list."""
 
-REMEMBERED_OCTETS = 16 * 2**20
-"""Room for the row groups' bounds of 4,000 files of 256 row groups: which of them may hold a meter."""
-
-
-Bounds = NDArray[np.int64]
-"""int64[2, row group]: least and greatest meter."""
+REMEMBERED_OCTETS = 64 * 2**20
+"""Room for the footers of some thirty months of buckets: reading one again is the longest part of asking for one
+meter's month."""
 
 
 class BlockDamaged(Exception):
@@ -86,7 +85,7 @@ class Blocks:
         self._now = now
         self._wall = wall
         self._written = count(1)
-        self._bounds = Remembered[Bounds](REMEMBERED_OCTETS, lambda bounds: bounds.nbytes)
+        self._footers = Remembered[Footer](REMEMBERED_OCTETS, lambda footer: footer.octets)
 
     def write(self, sealed: SealedBucket, *, group_rows: int = DAY_GROUP_ROWS) -> BlockFile:
         """Write one file and return what the manifest is to keep of it. Raises Unavailable."""
@@ -180,8 +179,6 @@ class Blocks:
         """One day of a block, of all its meters or of one. Raises BlockDamaged, Unavailable."""
         columns = self._read(block, channels, meter_id)
         wanted = columns.day == day_number(day)
-        if meter_id is not None:
-            wanted &= columns.meter_id == meter_id
         return columns if wanted.all() else columns.only(wanted)
 
     def whole(self, block: BlockFile) -> BlockColumns:
@@ -206,7 +203,7 @@ class Blocks:
         for block in self.manifest.blocks(RAW, first, last, meter_id=meter_id, generation=generation):
             columns = self._read(block, channels, meter_id)
             fresh = np.array([(block.period_s, day) not in seen for day in columns.day.tolist()], dtype=bool)
-            wanted = fresh & (columns.meter_id == meter_id) & (columns.version == 0)
+            wanted = fresh & (columns.version == 0)
             wanted &= (columns.day >= day_number(first)) & (columns.day <= day_number(last))
             found = columns.only(wanted)
             seen |= {(block.period_s, day) for day in found.day.tolist()}
@@ -251,27 +248,37 @@ class Blocks:
         return removed
 
     def _read(self, block: BlockFile, channels: Sequence[str] | None, meter_id: int | None) -> BlockColumns:
-        with self.opened(block) as file:
-            groups: Sequence[int] = range(file.num_row_groups)
-            if meter_id is not None:
-                bounds = self._bounds.get(block.block_id, lambda: _bounds(file.metadata))
-                groups = np.flatnonzero((bounds[0] <= meter_id) & (bounds[1] >= meter_id)).tolist()
-            return decode(file, groups, channels)
+        if meter_id is None:  # whole days are read in passing: their footers are not kept
+            with self.opened(block) as file:
+                return decode(file, footer_of(file), channels)
+        footer = self._footers.get(block.block_id, lambda: self._footer(block))
+        with self.opened(block, footer.metadata) as file:
+            return decode(file, footer, channels, meter_id=meter_id)
 
-    def opened(self, block: BlockFile) -> _Guarded:
-        """The file of a block, to be read in a with statement. Raises BlockDamaged, Unavailable."""
+    def _footer(self, block: BlockFile) -> Footer:
+        with self.opened(block) as file:
+            return footer_of(file)
+
+    def opened(self, block: BlockFile, metadata: pq.FileMetaData | None = None) -> _Guarded:
+        """The file of a block, to be read in a with statement; ``metadata``: its footer, if it was read before.
+
+        Raises BlockDamaged, Unavailable.
+        """
 
         def damaged() -> None:
             self.manifest.forget(block, now_s=int(self._wall()))
 
-        return _Guarded(self._files.root / block.file, block, damaged)
+        return _Guarded(self._files.root / block.file, block, damaged, metadata)
 
 
 class _Guarded:
     """Opens a block's file; what cannot be read is told as BlockDamaged, after the manifest was told."""
 
-    def __init__(self, path: Path, block: BlockFile, damaged: Callable[[], None]) -> None:
+    def __init__(
+        self, path: Path, block: BlockFile, damaged: Callable[[], None], metadata: pq.FileMetaData | None
+    ) -> None:
         self._path = path
+        self._metadata = metadata
         self._block = block
         self._damaged = damaged
         self._file: pq.ParquetFile | None = None
@@ -279,7 +286,9 @@ class _Guarded:
     def __enter__(self) -> pq.ParquetFile:
         try:
             with unavailable_when_disk_refuses():
-                self._file = pq.ParquetFile(self._path, page_checksum_verification=True, pre_buffer=False)
+                self._file = pq.ParquetFile(
+                    self._path, metadata=self._metadata, page_checksum_verification=True, pre_buffer=False
+                )
         except (pa.ArrowException, OSError) as fault:
             self._tell(fault)
         assert self._file is not None
@@ -295,15 +304,3 @@ class _Guarded:
         self._damaged()
         reason = "the file is missing" if isinstance(fault, FileNotFoundError) else f"it cannot be read: {fault}"
         raise BlockDamaged(file=self._block.file, reason=reason) from fault
-
-
-def _bounds(metadata: pq.FileMetaData) -> Bounds:
-    """Least and greatest meter of each row group: the meters' column is the first."""
-    bounds = np.zeros((2, metadata.num_row_groups), dtype=np.int64)
-    for group in range(metadata.num_row_groups):
-        told = metadata.row_group(group).column(0).statistics
-        least, greatest = (None, None) if told is None else (told.min, told.max)
-        assert least is not None, "blocks are written with the bounds of their meters"
-        assert greatest is not None
-        bounds[:, group] = (least, greatest)
-    return bounds

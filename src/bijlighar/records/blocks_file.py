@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,9 @@ DAY_GROUP_ROWS = 2730
 """Rows of a row group of one day: each byte stream of a channel then fills one block of zstd (128 kB), so that the
 skewed high octets have a code of their own. One meter of it is read in some 5 ms."""
 
-MONTH_GROUP_ROWS = 512
-"""Rows of a row group of a month, meter-major: some 16 meters, so that one meter's month is one small read."""
+MONTH_GROUP_ROWS = 256
+"""Rows of a row group of a month, meter-major: some 8 meters, so that one meter's month is one small read. Halving
+them once more would make files 4 % larger."""
 
 STEPS = (1000, 100, 10)
 """Steps that are looked for, the coarsest first: scalers of IS 15959 are powers of ten."""
@@ -255,14 +257,58 @@ def step_of(cells: Cells) -> int:
     return step
 
 
-def decode(file: pq.ParquetFile, groups: Sequence[int], channels: Sequence[str] | None = None) -> BlockColumns:
-    """Rows of the row groups; ``channels`` None means all that the file has. Raises what Arrow raises."""
+@dataclass(frozen=True, kw_only=True)
+class Footer:
+    """What stands at a file's end: where everything lies, block length, steps by channel."""
+
+    metadata: pq.FileMetaData
+    period_s: int
+    steps: dict[str, int]
+
+    @property
+    def octets(self) -> int:
+        """Memory that it takes, roughly: Arrow keeps some six octets for each of the file's."""
+        return 6 * self.metadata.serialized_size
+
+    @cached_property
+    def bounds(self) -> NDArray[np.int64]:
+        """int64[2, row group]: least and greatest meter; their column is the first."""
+        bounds = np.zeros((2, self.metadata.num_row_groups), dtype=np.int64)
+        for group in range(self.metadata.num_row_groups):
+            told = self.metadata.row_group(group).column(0).statistics
+            least, greatest = (None, None) if told is None else (told.min, told.max)
+            assert least is not None, "blocks are written with the bounds of their meters"
+            assert greatest is not None
+            bounds[:, group] = (least, greatest)
+        return bounds
+
+    def groups_of(self, meter_id: int) -> list[int]:
+        """Row groups that may hold a meter."""
+        return [int(each) for each in np.flatnonzero((self.bounds[0] <= meter_id) & (self.bounds[1] >= meter_id))]
+
+
+def footer_of(file: pq.ParquetFile) -> Footer:
+    """The footer of an open file. Raises what Arrow raises."""
     labels: Mapping[bytes, bytes] = file.schema_arrow.metadata or {}
-    steps: dict[str, int] = json.loads(labels[b"bijlighar.steps"])
+    return Footer(
+        metadata=file.metadata,
+        period_s=int(labels[b"bijlighar.period_s"]),
+        steps=json.loads(labels[b"bijlighar.steps"]),
+    )
+
+
+def decode(
+    file: pq.ParquetFile, footer: Footer, channels: Sequence[str] | None = None, *, meter_id: int | None = None
+) -> BlockColumns:
+    """All rows of a file, or those of one meter; ``channels`` None means all that there are. Raises as Arrow."""
+    groups = range(footer.metadata.num_row_groups) if meter_id is None else footer.groups_of(meter_id)
+    steps = footer.steps
     names = [name for name in steps if channels is None or name in channels]
     table = file.read_row_groups(list(groups), columns=[*BLOCK_KEYS, *SLOT_KEYS, *names], use_threads=False)
+    if meter_id is not None:
+        table = _of_meter(table, meter_id)
     return BlockColumns(
-        period_s=int(labels[b"bijlighar.period_s"]),
+        period_s=footer.period_s,
         meter_id=np.asarray(table["meter_id"].to_numpy()),
         day=np.asarray(table["day"].cast(pa.int32()).to_numpy()),
         version=np.asarray(table["version"].to_numpy()),
@@ -271,6 +317,15 @@ def decode(file: pq.ParquetFile, groups: Sequence[int], channels: Sequence[str] 
         flags=np.asarray(_cells(table["flags"], 1), dtype=np.uint8),
         channels={name: _cells(table[name], steps[name]) for name in names},
     )
+
+
+def _of_meter(table: pa.Table, meter_id: int) -> pa.Table:
+    """The rows of one meter: they stand together, except for older versions at the end of the file."""
+    rows = np.flatnonzero(table["meter_id"].to_numpy() == meter_id)
+    if not len(rows):
+        return table.slice(0, 0)
+    first, last = int(rows[0]), int(rows[-1])
+    return table.slice(first, len(rows)) if last - first + 1 == len(rows) else table.take(rows)
 
 
 def _words(column: pa.ChunkedArray[Any]) -> NDArray[np.object_]:
