@@ -72,3 +72,9 @@ def test_a_lower_limit_sets_sooner():
     setting, written = play(set_clock(D1, moments(0, 0, 0, 0, 0), ClockLimits(set_s=10)), NOON_S + 11, NOON_S)
     assert setting.succeeded
     assert len(written) == 1
+
+
+def test_nothing_is_written_when_our_own_clock_has_come_into_doubt_meanwhile():
+    setting, written = play(set_clock(D1, moments(0, 0), ClockLimits(), lambda: False), NOON_S + 200)
+    assert (setting.word, setting.succeeded, setting.after_ms) == ("not set, for our own is in doubt", False, None)
+    assert written == []

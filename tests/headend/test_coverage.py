@@ -221,6 +221,60 @@ def test_a_clock_set_back_begins_the_window_anew():
     assert coverage.missing_ranges(1, NOON_S) == ()
 
 
+def missing_starts(coverage, meter_id, now_s):
+    missing = np.flatnonzero(coverage.missing(meter_id, now_s))
+    return set((coverage.window.start_s + missing * coverage.kind.period_s).tolist())
+
+
+def test_a_clock_that_jumps_by_hours_and_is_put_right_lets_nothing_be_asked_for_twice():
+    coverage = Coverage(meters(1, 2), BLOCK, NOON_S)
+    hold_all(coverage, 1, without=[NOON_S - 3 * 3600])
+    coverage.restart(NOON_S - 2 * 3600)
+    hours_35_days_ago = {coverage.window.start_s + n * 1800 for n in range(4)}
+    assert missing_starts(coverage, 1, NOON_S) == {NOON_S - 3 * 3600} | hours_35_days_ago
+    coverage.add_meters(meters(3))
+    coverage.advance(NOON_S - 3600)
+    assert missing_starts(coverage, 1, NOON_S) == {NOON_S - 3 * 3600, *sorted(hours_35_days_ago)[2:]}
+    coverage.advance(NOON_S + 1800)
+    assert missing_starts(coverage, 1, NOON_S) == {NOON_S - 3 * 3600, NOON_S}
+    assert coverage.missing_counts(NOON_S).tolist() == [2, SLOTS, SLOTS]
+
+
+MOVES = st.lists(
+    st.one_of(
+        st.integers(-40 * 86_400, 40 * 86_400).map(lambda s: ("clock", s)),
+        st.integers(-86_400, 86_400).map(lambda s: ("clock", s)),
+        st.tuples(st.integers(0, 60), st.integers(1, 30)).map(lambda rows: ("hold", rows)),
+    ),
+    max_size=12,
+)
+
+
+@given(MOVES)
+def test_however_the_clock_moves_nothing_counts_as_held_that_is_not_and_what_never_left_is_remembered(moves):
+    kind = SlotKind(period_s=7200, days=5)
+    coverage, now_s, held = Coverage(meters(1), kind, NOON_S), NOON_S, set()
+    certain = set()  # held, and within the window or ahead of it ever since
+    for what, by in moves:
+        if what == "clock":
+            now_s += by
+            coverage.restart(now_s) if coverage.is_ahead(now_s) else coverage.advance(now_s)
+            window = coverage.window
+            certain = {s for s in certain if window.start_s <= s < window.start_s + 2 * window.seconds}
+        else:
+            back, count = by
+            newest = coverage.window.end_s - 7200 * (1 + back)
+            rows = [newest - 7200 * n for n in range(count)]
+            coverage.hold(np.full(len(rows), 1, np.int32), starts(*rows))
+            rows = {start_s for start_s in rows if start_s in coverage.window}
+            held |= rows
+            certain |= rows
+        window, missing = coverage.window, missing_starts(coverage, 1, now_s)
+        slots = set(range(window.start_s, window.end_s, 7200))
+        assert slots - missing <= held
+        assert not certain & missing
+
+
 def test_of_those_that_are_named_the_late_ones_are_told():
     coverage = Coverage(meters(1, 2, 3, 4), BLOCK, NOON_S)
     hold_all(coverage, 3)

@@ -143,3 +143,19 @@ def test_a_jump_is_believed_when_the_only_meter_agrees_with_it():
     clock.heard(1, 500)
     clock.look(5001.0, 52.0, 1)
     assert clock.is_trusted
+
+
+def test_a_visit_that_began_before_a_jump_says_nothing_of_the_clock_after_it():
+    clock = own_clock()
+    clock.look(1000.0, 50.0, 12)
+    before = clock.jumps
+    clock.look(4601.0, 51.0, 12)
+    assert clock.jumps == before + 1
+    for meter_id in range(QUORUM):
+        clock.heard(meter_id, 100, before)  # measured by the clock as it was
+    clock.look(4602.0, 52.0, 12)
+    assert not clock.is_trusted
+    for meter_id in range(QUORUM):
+        clock.heard(meter_id, 100, clock.jumps)
+    clock.look(4603.0, 53.0, 12)
+    assert clock.is_trusted

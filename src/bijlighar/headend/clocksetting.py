@@ -43,8 +43,13 @@ class ClockSetting:
         return self.word == "set"
 
 
-def set_clock(model: MeterModel, now: Callable[[], float], limits: ClockLimits) -> Script[ClockSetting]:
-    """Measure, set when it is needed and allowed, read back. Raises ReadRefused when the meter will not."""
+def set_clock(
+    model: MeterModel, now: Callable[[], float], limits: ClockLimits, may: Callable[[], bool] = lambda: True
+) -> Script[ClockSetting]:
+    """Measure, set when it is needed and allowed, read back. Raises ReadRefused when the meter will not.
+
+    ``may`` is asked last of all, for our own clock may have been set meanwhile.
+    """
     before = yield from read_clock(model, now)
     before_ms = None if before is None else before.offset_ms
     if before is not None and before_ms is not None:
@@ -52,6 +57,8 @@ def set_clock(model: MeterModel, now: Callable[[], float], limits: ClockLimits) 
             return ClockSetting(before_ms=before_ms, after_ms=None, word="near enough")
         if abs(before_ms) > limits.jump_s * 1000 and not limits.allow_jump:
             return ClockSetting(before_ms=before_ms, after_ms=None, word="too far to set without leave")
+    if not may():
+        return ClockSetting(before_ms=before_ms, after_ms=None, word="not set, for our own is in doubt")
     octets = encode_instant(round(now()), model.deviation_sign, model.default_offset_min)
     yield Set(CLOCK_TIME, axdr.octets(octets))
     after = yield from read_clock(model, now)

@@ -46,6 +46,18 @@ class SlotKind:
     days: int = WINDOW_DAYS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ahead:
+    """What is held of slots that the window has left by moving back: those before ``end``.
+
+    ``columns`` int64[column] bytes of the bitmap that they stand in; ``held`` uint8[meter, column]
+    """
+
+    end: int
+    columns: NDArray[np.int64]
+    held: NDArray[np.uint8]
+
+
 class Coverage:
     """Bitmaps over a moving window. ``meter_ids`` int32[meter], each once; grow with ``add_meters``.
 
@@ -63,6 +75,7 @@ class Coverage:
         self._absent = np.zeros(shape, np.uint8)
         self._reask_s = np.full(0, -np.inf)
         self._end = self._complete_until(now_s)
+        self._ahead: _Ahead | None = None
         self._ranges: dict[bytes, tuple[Period, ...]] = {}
         self.add_meters(meter_ids)
 
@@ -137,27 +150,61 @@ class Coverage:
         return self._end > self._complete_until(now_s) + 1
 
     def restart(self, now_s: float) -> None:
-        """Begin anew at ``now_s`` with the same meters and nothing held: the clock was set back."""
-        self._end = self._complete_until(now_s)
-        self._ranges.clear()
-        for bitmap in (self._held, self._asked, self._absent):
-            bitmap[:] = 0
+        """Move the window back to ``now_s``, for the clock was set back.
+
+        What is held stays so, also what lies ahead now, for when the window comes there again: after a jump of the
+        server's clock that is put right nothing is read twice. Of slots that had left the window nothing is known,
+        and what was absent by the clock as it was is asked for anew.
+        """
+        before, self._end = self._end, self._complete_until(now_s)
+        left = self._flags_of(np.arange(max(self._end, before - self._slots), before))
+        self._ahead = self._left_ahead(before, self._held & left)
+        self._held &= ~left
+        self._asked[:] = 0
+        self._absent[:] = 0
         self._reask_s[:] = -np.inf
+        self._ranges.clear()
+
+    def _left_ahead(self, before: int, held: NDArray[np.uint8]) -> _Ahead | None:
+        """What is held from the window's end up to ``before``, and what lay ahead of that; None: too far off."""
+        until = before
+        if self._ahead is not None:
+            until, columns = self._ahead.end, self._ahead.columns
+            beyond = self._flags_of(np.arange(before, until))
+            held[: len(self._ahead.held), columns] |= self._ahead.held & beyond[columns]
+        if until - self._end > self._slots:
+            return None
+        columns = np.flatnonzero(self._flags_of(np.arange(self._end, until)))
+        return _Ahead(end=until, columns=columns, held=held[:, columns])
 
     def advance(self, now_s: float) -> None:
         """Move the window up to ``now_s``: slots that enter it are missing. It never moves back."""
         end = self._complete_until(now_s)
-        if end <= self._end:
-            return
+        if end > self._end:
+            self._move(end)
+
+    def _move(self, end: int) -> None:
         entered = np.arange(max(self._end, end - self._slots), end)
-        places = entered % self._slots
-        keep = np.full(self._held.shape[1] * 8, 1, np.uint8)
-        keep[places] = 0
-        kept = np.packbits(keep)
+        kept = ~self._flags_of(entered)
         for bitmap in (self._held, self._asked, self._absent):
             np.bitwise_and(bitmap, kept, out=bitmap)
+        if self._ahead is not None:
+            self._remember(self._ahead, entered)
+            if end >= self._ahead.end:
+                self._ahead = None
         self._end = end
         self._ranges.clear()
+
+    def _remember(self, ahead: _Ahead, entered: NDArray[np.int64]) -> None:
+        """Of the slots that enter the window those that were held already; who came since was not there."""
+        again, there = self._flags_of(entered[entered < ahead.end]), len(ahead.held)
+        self._held[:there, ahead.columns] |= ahead.held & again[ahead.columns]
+
+    def _flags_of(self, slots: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """One row of a bitmap: these slots, at most as many as there are."""
+        flags = np.zeros(self._held.shape[1] * 8, bool)
+        flags[slots % self._slots] = True
+        return np.packbits(flags)
 
     def hold(self, meter_id: NDArray[np.int32], start_s: NDArray[np.int64]) -> None:
         """Rows are durable: int32[row], int64[row]. Passes over other meters and what is outside the window."""

@@ -13,11 +13,10 @@ import structlog
 from bijlighar.cim.channels import ProfileKind
 from bijlighar.cim.contacts import Contact, Outcome
 from bijlighar.cim.exchange import JobState, LeaseLost, ReadJob, Unavailable
-from bijlighar.dlms.model import MeterModel
 from bijlighar.headend.alarms import Alarms
 from bijlighar.headend.asking import Asking
 from bijlighar.headend.associating import READER, counts
-from bijlighar.headend.clock import Clock
+from bijlighar.headend.clock import Clock, SystemClock
 from bijlighar.headend.counters import CounterBook
 from bijlighar.headend.decoding import Parcel
 from bijlighar.headend.delivery import Delivery
@@ -38,7 +37,6 @@ _log = structlog.get_logger("headend")
 
 STOCK = 4_096
 """Meters whose counters are reserved together: one transaction of some 30 ms, for 20 s of a city's visits."""
-
 
 LOOKED_AT = 4
 """Times as many are looked at: those who have counters still and wait for their group's turn."""
@@ -309,14 +307,14 @@ class Dispatcher:
             orders=errand.orders,
             gathered=visited.gathered,
         )
-        self._deliver(ticket, errand.model, visited)
+        self._deliver(ticket, errand, visited)
 
     def _why_stopped(self) -> str:
         return "stopped by the head-end" if self._tenure.fresh else "the lease of its group was not renewed"
 
     def _errand(self, visit: Visit, opened: OpenJob | None) -> Errand:
         meter_id, now_s = visit.meter_id, self._clock.now()
-        meter = self._fleet.meters[meter_id]
+        meter, jumps = self._fleet.meters[meter_id], self._own_clock.jumps
         if opened is None:
             orders = self._fleet.orders(meter_id, visit.tasks, now_s)
         else:
@@ -334,14 +332,14 @@ class Dispatcher:
             want_nameplate=Task.NAMEPLATE in visit.tasks or asked_for,
             want_signal=self._settings.ask_signal,
             verify_serial=self._settings.verify_serial,
-            may_set_clock=self._own_clock.is_trusted,
+            may_set_clock=lambda: self._may_set_clock(jumps),
+            jumps=jumps,
             on_read=None if opened is None else self._on_read(opened),
         )
 
     def _on_read(self, opened: OpenJob) -> Callable[[ProfileRead], None]:
         """For a job, each answer goes to the store at once, so that its progress is of what is durable."""
-        meter_id = opened.job.meter_id
-        model = self._fleet.model(meter_id)
+        meter_id, model = opened.job.meter_id, self._fleet.model(opened.job.meter_id)
 
         def deliver(read: ProfileRead) -> None:
             parcel = Parcel(
@@ -357,9 +355,15 @@ class Dispatcher:
 
         return deliver
 
-    def _deliver(self, ticket: Ticket, model: MeterModel, visited: Visited) -> None:
+    def _may_set_clock(self, jumps: int) -> bool:
+        """Looked at once more: our clock may have been set since the last tick, or during the visit."""
+        if isinstance(self._clock, SystemClock):
+            self._own_clock.look(self._clock.now(), asyncio.get_running_loop().time(), self._roster.held)
+        return self._own_clock.jumps == jumps and self._own_clock.is_trusted
+
+    def _deliver(self, ticket: Ticket, errand: Errand, visited: Visited) -> None:
         visit, gathered = ticket.visit, visited.gathered
-        self._own_clock.heard(visit.meter_id, gathered.clock_offset_ms)
+        self._own_clock.heard(visit.meter_id, gathered.clock_offset_ms, errand.jumps)
         contact = Contact(
             meter_id=visit.meter_id,
             started_ms=int(ticket.started_s * 1000),
@@ -375,7 +379,7 @@ class Dispatcher:
         )
         parcel = Parcel(
             meter_id=visit.meter_id,
-            model=model,
+            model=errand.model,
             reads=() if ticket.opened is not None else tuple(gathered.reads),
             contact=contact,
             token=ticket,

@@ -30,6 +30,8 @@ class OwnClock:
         self._far = 0
         self._seen: tuple[float, float] | None = None
         self._jumped_s: float | None = None
+        self.jumps = 0
+        """How often the machine's clock was set while we looked."""
 
     @property
     def is_trusted(self) -> bool:
@@ -42,6 +44,7 @@ class OwnClock:
             moved_s = (now_s - self._seen[0]) - (steady_s - self._seen[1])
             if abs(moved_s) > JUMP_S:
                 self._jumped_s = (self._jumped_s or 0.0) + moved_s
+                self.jumps += 1
                 self._offsets_ms.clear()
                 self._far = 0
         self._seen = (now_s, steady_s)
@@ -49,9 +52,12 @@ class OwnClock:
             self._jumped_s = None
         self._tell()
 
-    def heard(self, meter_id: int, offset_ms: int | None) -> None:
-        """A meter's clock minus ours, when it was read."""
-        if offset_ms is None:
+    def heard(self, meter_id: int, offset_ms: int | None, jumps: int | None = None) -> None:
+        """A meter's clock minus ours, when it was read; ``jumps`` as they were when its visit began.
+
+        A visit that began before the last jump may have measured by the clock as it was, and says nothing of now.
+        """
+        if offset_ms is None or (jumps is not None and jumps != self.jumps):
             return
         before_ms = self._offsets_ms.pop(meter_id, None)
         self._far -= before_ms is not None and self._is_far(before_ms)

@@ -117,7 +117,8 @@ class Errand:
     ``serial``        as in the registry; None takes any meter (reading without a registry)
     ``firmware``      as last known, None before first contact: then the nameplate is read
     ``want_nameplate``, ``want_signal``, ``verify_serial`` ask for more than the orders
-    ``may_set_clock`` whether the clock may be set when it is too far off
+    ``may_set_clock`` whether the clock may be set when it is too far off, asked when it is to be set
+    ``jumps``         of our own clock, as they were when the visit began
     ``on_read``       called with each answer as it comes
     """
 
@@ -131,7 +132,8 @@ class Errand:
     want_nameplate: bool = False
     want_signal: bool = True
     verify_serial: bool = False
-    may_set_clock: bool = True
+    may_set_clock: Callable[[], bool] = lambda: True
+    jumps: int = 0
     on_read: Callable[[ProfileRead], None] | None = None
 
 

@@ -99,7 +99,7 @@ async def read_once(
         layouts=LayoutBook(None),
         now=clock.now,
         want_nameplate=True,
-        may_set_clock=False,
+        may_set_clock=lambda: False,
     )
     gateway = None if hdlc is None else OctetGateway(host, port, hdlc, settings.limits)
     visitor = Visitor(

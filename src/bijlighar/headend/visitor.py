@@ -120,12 +120,12 @@ class Visitor:
         unset = gathered.clock is None and CLOCK_UNSET in gathered.remarks
         far = gathered.clock is not None and gathered.clock.surely_beyond(self._settings.clock.set_s)
         rested = now_s - self._clock_tried_s.get(meter_id, float("-inf")) >= CLOCK_PAUSE_S
-        able = errand.may_set_clock and SETTING in errand.model.associations and bool(keys.setting_secret)
-        return (unset or far) and rested and able
+        able = SETTING in errand.model.associations and bool(keys.setting_secret)
+        return (unset or far) and rested and able and errand.may_set_clock()
 
     async def _set_clock(self, errand: Errand, keys: MeterKeys, visited: Visited) -> Visited:
         self._clock_tried_s[errand.meter.meter_id] = self._clock.now()
-        script = set_clock(errand.model, self._clock.now, self._settings.clock)
+        script = set_clock(errand.model, self._clock.now, self._settings.clock, errand.may_set_clock)
         end = await self._converse(errand, keys, SETTING, script)
         setting = end.value
         if setting is None:
