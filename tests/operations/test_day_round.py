@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bijlighar.cim.period import civil_day
+from bijlighar.cim.channels import ProfileKind
+from bijlighar.cim.period import civil_date, civil_day
 from bijlighar.cim.readings import MISSING
 from bijlighar.mdm.estimation import EstimationRule
 from bijlighar.mdm.measurements import Bill
@@ -24,9 +25,10 @@ from bijlighar.operations.day_round import ESTIMATE_AFTER_S, VALIDATE_AFTER_S, w
 from bijlighar.operations.estimation_order import ORDER_KEY
 from bijlighar.operations.worker_process import Worker
 from bijlighar.records import Records
+from bijlighar.records.day_progress import DayStep
 from bijlighar.records.exceptions import Choice
 from bijlighar.records.settings import Setting
-from operations.day_town import JUNE, block_load, registers, town
+from operations.day_town import JUNE, NOW_S, block_load, registers, town
 
 END_S = civil_day(JUNE).end_s
 MISSING_QUANTITY, SUM_CHECK = 13, 14
@@ -118,6 +120,37 @@ def test_other_limits_have_their_days_judged_again(records: Records) -> None:
     put(records, LIMITS_KEY, {"spike_ratio": 1.5}, civil_day(JUNE).start_s)
     assert work_round(records, now_s + 3600).validated == [JUNE]
     assert work_round(records, now_s + 7200).validated == []
+
+
+def judged_at(records: Records, meter: int) -> set[int]:
+    return {each.judged_s for each in records.exceptions.queue(Choice(rule=MISSING_QUANTITY, meter_id=meter))}
+
+
+def test_only_the_bucket_that_changed_is_done_again(records: Records) -> None:
+    records.blocks.manifest.keep_places({"T1": 0, "T2": 1})
+    opening = registers({1: 0, 2: 0}, civil_day(JUNE).start_s)
+    records.landing.land([block_load([1]), block_load([2, 3, 4], slots=range(40)), opening], [])
+    first, late, last = (int(END_S) + VALIDATE_AFTER_S + hours * 3600 for hours in range(3))
+    work_round(records, float(first))
+    assert [judged_at(records, meter) for meter in (2, 4)] == [{first}, {first}]
+    records.landing.land([block_load([3], slots=range(40, 48), late_s=40_000)], [])
+    assert work_round(records, float(late)).validated == [JUNE]
+    assert [judged_at(records, meter) for meter in (2, 3, 4)] == [{first}, set(), {late}], "T2's meters alone"
+    records.landing.land([registers({1: sum(1000 + slot for slot in range(48))}, END_S)], [])
+    assert work_round(records, float(last)).validated == [JUNE]
+    assert [judged_at(records, meter) for meter in (2, 4)] == [{last}, {late}], "T1's meters alone"
+
+
+def test_segments_that_were_merged_have_nothing_done_again(records: Records) -> None:
+    for slots in (range(24), range(24, 48)):
+        records.landing.land([block_load([1, 2, 3, 4], slots=slots), registers({slots[0]: 5}, END_S)], [])
+    work_round(records, END_S + ESTIMATE_AFTER_S)
+    before = records.day_progress.done(JUNE)
+    for kind in (ProfileKind.BLOCK_LOAD, ProfileKind.DAILY):
+        assert records.compaction.compact_day(kind.value, civil_date(int(NOW_S)))
+    again = work_round(records, END_S + ESTIMATE_AFTER_S + 3600)
+    assert (again.validated, again.estimated) == ([], [])
+    assert records.day_progress.done(JUNE)[DayStep.VALIDATED].buckets == before[DayStep.VALIDATED].buckets
 
 
 def put(records: Records, key: str, value: object, valid_from_s: int) -> None:

@@ -13,8 +13,9 @@ import pytest
 
 from bijlighar.operations import engine_local
 from bijlighar.operations.day_estimate import estimate_day
-from bijlighar.operations.day_round import judge_day
+from bijlighar.operations.day_round import exceptions_of
 from bijlighar.operations.day_seal import seal_day
+from bijlighar.operations.day_validate import validate_day
 from bijlighar.operations.engine_day import estimate_days, seal_days, validate_days
 from bijlighar.operations.engine_items import Item, Outcome, work
 from bijlighar.operations.engine_local import LocalEngine, WorkersDied
@@ -51,7 +52,9 @@ def test_the_same_comes_out_as_of_the_worker_and_twice_changes_nothing(tmp_path:
             as_worker = seal_day(records, day)
         for day in DAYS:
             estimate_day(records, day, now_s=int(NOW_S))
-        judged = [judge_day(records, day, int(NOW_S)) for day in DAYS]
+        judged = [
+            records.exceptions.keep(day, exceptions_of(validate_day(records, day)), int(NOW_S)) for day in DAYS
+        ]
         expected = everything(records)
     with engine_town(tmp_path / "engine", records_url) as records:
         sealed = list(seal_days(records, Deal(), DAYS))

@@ -21,8 +21,9 @@ from bijlighar.mdm.measurements import Bill
 from bijlighar.mdm.validation import RULES
 from bijlighar.operations.day_estimate import estimate_day
 from bijlighar.operations.day_evidence import LIMITS_KEY
-from bijlighar.operations.day_round import judge_day
+from bijlighar.operations.day_round import exceptions_of
 from bijlighar.operations.day_seal import seal_day
+from bijlighar.operations.day_validate import validate_day
 from bijlighar.records import Records
 from bijlighar.records.exceptions import Choice
 from bijlighar.records.settings import Setting
@@ -193,7 +194,7 @@ FIRES: dict[str, Tell] = {
 def found(records: Records) -> dict[str, int]:
     """Rules in the queue for meter 1, after a round of the day, by severity."""
     seal_day(records, JUNE)
-    judge_day(records, JUNE, int(NOW_S))
+    records.exceptions.keep(JUNE, exceptions_of(validate_day(records, JUNE)), int(NOW_S))
     name = {number: rule for rule, number in NUMBER.items()}
     return {name[each.rule]: each.severity for each in records.exceptions.queue(Choice(meter_id=1))}
 

@@ -73,16 +73,20 @@ def estimate_day(
     now_s: int,
     holidays: Collection[date] | None = None,
     zone: ZoneInfo = KOLKATA,
+    known: DayKnowledge | None = None,
+    buckets: Collection[int] | None = None,
 ) -> DayEstimated:
-    """Estimate what is missing in every block of a day, each meter by the rules of its group.
+    """Estimate what is missing in every block of a day (of some buckets), each meter by the rules of its group.
 
-    ``holidays`` are no like days; None: the public holidays of the state.
+    ``holidays`` are no like days; None: the public holidays of the state. ``known``: what was gathered before.
 
     Raises Superseded when another process estimates the same bucket, and as ``validate_day``.
     """
-    known = gather(records, day, zone)
+    known = known or gather(records, day, zone)
     result = nothing_estimated(day)
     for file in records.blocks.day(day):
+        if buckets is not None and file.bucket not in buckets:
+            continue
         result.add(estimate_block(records, known, file, now_s=now_s, holidays=holidays))
     return result
 

@@ -214,8 +214,10 @@ def _aligned(
     nothing: float = MISSING,
 ) -> NDArray:  # type: ignore[type-arg]  # of the values' own type
     result = np.full(len(meter_id), nothing, dtype=values.dtype)
-    _, mine, its = np.intersect1d(meter_id, known_id, assume_unique=True, return_indices=True)
-    result[mine] = values[its]
+    if len(known_id):
+        place = np.minimum(np.searchsorted(known_id, meter_id), len(known_id) - 1)
+        known = known_id[place] == meter_id
+        result[known] = values[place[known]]
     return result
 
 

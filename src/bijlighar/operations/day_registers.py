@@ -33,9 +33,10 @@ class Registers:
         """int64[meter] for these meters, or MISSING."""
         values = self.channels.get(channel)
         result = np.full(len(meter_id), MISSING, dtype=np.int64)
-        if values is not None:
-            _, mine, its = np.intersect1d(meter_id, self.meter_id, assume_unique=True, return_indices=True)
-            result[mine] = values[its]
+        if values is not None and len(self.meter_id):
+            place = np.minimum(np.searchsorted(self.meter_id, meter_id), len(self.meter_id) - 1)
+            known = self.meter_id[place] == meter_id
+            result[known] = values[place[known]]
         return result
 
     def only(self, meter_id: NDArray[np.int32]) -> Registers:

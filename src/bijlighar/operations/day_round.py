@@ -8,7 +8,7 @@ estimated when all have had their time, so that what comes late is read and not 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -21,13 +21,15 @@ from bijlighar.cim.period import KOLKATA, Period, civil_date, civil_day
 from bijlighar.mdm.validation import RULES
 from bijlighar.operations.day_estimate import estimate_day
 from bijlighar.operations.day_evidence import LIMITS_KEY as VALIDATION_KEY
+from bijlighar.operations.day_evidence import DayKnowledge, gather
 from bijlighar.operations.day_keep import BACKFILL_DAYS, Kept, tend_days
+from bijlighar.operations.day_parts import changed, seen_by_bucket
 from bijlighar.operations.day_report.totals import LIMITS_KEY as VOLTAGE_KEY
 from bijlighar.operations.day_report.totals import keep_totals
 from bijlighar.operations.day_validate import BlockFindings, DayFindings, validate_day
 from bijlighar.operations.estimation_order import ORDER_KEY
 from bijlighar.records import Records
-from bijlighar.records.blocks_manifest import ESTIMATES
+from bijlighar.records.blocks_manifest import ESTIMATES, BlockFile
 from bijlighar.records.day_progress import DayStep, Done, combined, name_of
 from bijlighar.records.exceptions import FoundException, Judged
 
@@ -67,16 +69,7 @@ def work_round(
         if since_s < VALIDATE_AFTER_S:
             _total(records, day, int(now_s), zone, result)
             continue
-        if since_s >= ESTIMATE_AFTER_S and (blocks := _due(records, day, DayStep.ESTIMATED, zone)):
-            made = estimate_day(records, day, now_s=int(now_s), zone=zone)
-            records.day_progress.put(day, DayStep.ESTIMATED, Done(blocks=blocks, done_s=int(now_s)))
-            result.estimated.append(day)
-            _log.info("day estimated", day=day.isoformat(), made=made.made, left=made.left)
-        if blocks := _due(records, day, DayStep.VALIDATED, zone):
-            judged = judge_day(records, day, int(now_s), zone)
-            records.day_progress.put(day, DayStep.VALIDATED, Done(blocks=blocks, done_s=int(now_s)))
-            result.validated.append(day)
-            _log.info("day validated", day=day.isoformat(), opened=judged.opened, standing=judged.standing)
+        _estimate_and_judge(records, day, int(now_s), zone, result, estimate=since_s >= ESTIMATE_AFTER_S)
         _total(records, day, int(now_s), zone, result)
     return result
 
@@ -91,9 +84,46 @@ def _total(records: Records, day: date, now_s: int, zone: ZoneInfo, result: Roun
     _log.info("day totalled", day=day.isoformat(), totals=kept)
 
 
-def judge_day(records: Records, day: date, now_s: int, zone: ZoneInfo = KOLKATA) -> Judged:
-    """Validate a day and keep what was found in the queue. Raises as ``validate_day``."""
-    return records.exceptions.keep(day, exceptions_of(validate_day(records, day, zone)), now_s)
+def _estimate_and_judge(
+    records: Records, day: date, now_s: int, zone: ZoneInfo, result: Round, *, estimate: bool
+) -> None:
+    """Those buckets of which a step would see something else than it saw; what is known is gathered once."""
+    known: DayKnowledge | None = None
+    for step in (DayStep.ESTIMATED, DayStep.VALIDATED) if estimate else (DayStep.VALIDATED,):
+        if (blocks := _due(records, day, step, zone)) is None:
+            continue
+        known = known or gather(records, day, zone)
+        before = records.day_progress.done(day).get(step)
+        files = _files(records, day, step)
+        seen = seen_by_bucket(records, known, files, _in_force(records, step, known.period.start_s))
+        again = changed({} if before is None else before.buckets, seen)
+        if again and step is DayStep.ESTIMATED:
+            made = estimate_day(records, day, now_s=now_s, zone=zone, known=known, buckets=again)
+            result.estimated.append(day)
+            _log.info("day estimated", day=day.isoformat(), buckets=len(again), made=made.made, left=made.left)
+        elif again:
+            judged = _judge(records, day, now_s, known, again, whole=len(again) == len(seen))
+            result.validated.append(day)
+            _log.info(
+                "day validated",
+                day=day.isoformat(),
+                buckets=len(again),
+                opened=judged.opened,
+                standing=judged.standing,
+            )
+        records.day_progress.put(day, step, Done(blocks=blocks, done_s=now_s, buckets=seen))
+
+
+def _judge(
+    records: Records, day: date, now_s: int, known: DayKnowledge, buckets: Collection[int], *, whole: bool
+) -> Judged:
+    """Validate some buckets and keep what was found in the queue."""
+    found = exceptions_of(validate_day(records, day, known=known, buckets=buckets))
+    if whole:
+        return records.exceptions.keep(day, found, now_s)
+    files = [file for file in records.blocks.day(day) if file.bucket in buckets]
+    meters = {meter_id for file in files for meter_id in records.blocks.meters_of(file).tolist()}
+    return records.exceptions.keep(day, found, now_s, judged=meters)
 
 
 def exceptions_of(found: DayFindings) -> list[FoundException]:
@@ -127,11 +157,9 @@ def _due(records: Records, day: date, step: DayStep, zone: ZoneInfo) -> str | No
 
     Validation sees estimates too; the day's totals see estimates, edits and events, and no registers.
     """
-    seen = list(records.blocks.day(day))
+    seen = _files(records, day, step)
     if not seen:
         return None
-    if step in (DayStep.VALIDATED, DayStep.TOTALLED):
-        seen += records.blocks.manifest.blocks(ESTIMATES, day, day)
     period = civil_day(day, zone)
     if step is DayStep.TOTALLED:
         beside = [segment.segment_id for segment in records.readings.pin(ProfileKind.EVENT, period).segments]
@@ -145,6 +173,14 @@ def _due(records: Records, day: date, step: DayStep, zone: ZoneInfo) -> str | No
     blocks = combined([name_of(seen), *beside, _in_force(records, step, period.start_s)])
     done = records.day_progress.done(day).get(step)
     return None if done is not None and done.blocks == blocks else blocks
+
+
+def _files(records: Records, day: date, step: DayStep) -> list[BlockFile]:
+    """Blocks of a day, and its estimates for a step that sees them; nothing where nothing is sealed."""
+    files = records.blocks.day(day)
+    if files and step is not DayStep.ESTIMATED:
+        files += records.blocks.manifest.blocks(ESTIMATES, day, day)
+    return files
 
 
 _SETTING_OF = {DayStep.ESTIMATED: ORDER_KEY, DayStep.VALIDATED: VALIDATION_KEY, DayStep.TOTALLED: VOLTAGE_KEY}

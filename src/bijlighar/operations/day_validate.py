@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -45,13 +46,22 @@ class DayFindings:
         return sum(len(block.findings) for block in self.blocks)
 
 
-def validate_day(records: Records, day: date, zone: ZoneInfo = KOLKATA) -> DayFindings:
-    """Validate every sealed block of a day; nothing is changed.
+def validate_day(
+    records: Records,
+    day: date,
+    zone: ZoneInfo = KOLKATA,
+    *,
+    known: DayKnowledge | None = None,
+    buckets: Collection[int] | None = None,
+) -> DayFindings:
+    """Validate every sealed block of a day (of some buckets); nothing is changed.
 
-    Raises UnknownLimit, BlockDamaged and SegmentDamaged (told once, then repeat the call), Unavailable.
+    ``known``: what was gathered before. Raises UnknownLimit, BlockDamaged and SegmentDamaged (told once, then
+    repeat the call), Unavailable.
     """
-    known = gather(records, day, zone)
-    found = [validate_block(records, known, file) for file in records.blocks.day(day)]
+    known = known or gather(records, day, zone)
+    files = [file for file in records.blocks.day(day) if buckets is None or file.bucket in buckets]
+    found = [validate_block(records, known, file) for file in files]
     return DayFindings(day=day, limits=known.limits, blocks=tuple(found))
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
@@ -27,10 +28,14 @@ class DayStep(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A step was done on these ``blocks`` at ``done_s`` (epoch seconds of the utility's clock)."""
+    """A step was done on these ``blocks`` at ``done_s`` (epoch seconds of the utility's clock).
+
+    ``buckets`` names of what it saw of each bucket, where it tells them apart.
+    """
 
     blocks: str
     done_s: int
+    buckets: Mapping[int, str] = field(default_factory=dict)
 
 
 class DayProgress:
@@ -41,17 +46,29 @@ class DayProgress:
 
     def done(self, day: date) -> dict[DayStep, Done]:
         """Steps that were done on a day, each as it was done last."""
-        query = select(_kept.c.step, _kept.c.blocks, _kept.c.done_s).where(_kept.c.day == day.isoformat())
+        columns = (_kept.c.step, _kept.c.blocks, _kept.c.done_s, _kept.c.buckets)
+        query = select(*columns).where(_kept.c.day == day.isoformat())
         with self._database.read() as connection:
             return {
-                DayStep(step): Done(blocks=blocks, done_s=at) for step, blocks, at in connection.execute(query)
+                DayStep(step): Done(blocks=blocks, done_s=at, buckets=_buckets(told))
+                for step, blocks, at, told in connection.execute(query)
             }
 
     def put(self, day: date, step: DayStep, done: Done) -> None:
         """Keep that a step was done."""
-        row = {"day": day.isoformat(), "step": step.value, "blocks": done.blocks, "done_s": done.done_s}
+        row = {
+            "day": day.isoformat(),
+            "step": step.value,
+            "blocks": done.blocks,
+            "done_s": done.done_s,
+            "buckets": json.dumps(dict(done.buckets)) if done.buckets else None,
+        }
         with self._database.write() as connection:
             upsert(connection, _kept, [row])
+
+
+def _buckets(told: str | None) -> dict[int, str]:
+    return {} if told is None else {int(bucket): name for bucket, name in json.loads(told).items()}
 
 
 def combined(names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ audit log too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -118,10 +118,17 @@ class Exceptions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def keep(self, day: date, found: Sequence[FoundException], judged_s: int) -> Judged:
-        """Keep all that validation found on a day, in one transaction. Twice is harmless. Raises Unavailable."""
+    def keep(
+        self, day: date, found: Sequence[FoundException], judged_s: int, *, judged: Collection[int] | None = None
+    ) -> Judged:
+        """Keep all that validation found on a day, in one transaction. Twice is harmless.
+
+        ``judged``: the meters that were looked at; of others nothing is gone. None: all. Raises Unavailable.
+        """
+        looked_at = None if judged is None else frozenset(judged)
         with self._database.write() as connection:
-            before = {_key(row): row for row in _of_day(connection, day)}
+            rows_before = _of_day(connection, day)
+            before = {_key(row): row for row in rows_before if looked_at is None or row["meter_id"] in looked_at}
             fresh, changed, same = _sorted_out(before, found)
             seen = {_key(each) for each in found}
             gone = [

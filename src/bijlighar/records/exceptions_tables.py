@@ -39,4 +39,5 @@ day_progress = Table(
     Column("step", Text, primary_key=True),
     Column("blocks", Text, nullable=False),
     Column("done_s", BigInteger, nullable=False),
+    Column("buckets", Text),
 )
