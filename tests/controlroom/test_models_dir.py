@@ -93,14 +93,15 @@ def test_a_wrong_folder_is_one_sentence(tmp_path: Path, command: str) -> None:
     )
 
 
-def test_the_products_processes_know_the_folder_of_the_settings(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["headend", "worker", "controlroom"])
+def test_the_products_processes_know_the_folder_of_the_settings(tmp_path: Path, kind: str) -> None:
     settings = load_settings(environment={"BIJLIGHAR_MODELS_DIR": str(tmp_path / "models")})
     assert settings.models_path == tmp_path / "models"
     assert Settings().models_path is None
     file = tmp_path / "settings.json"
     file.write_bytes(for_children(settings))
     ended = subprocess.run(
-        [sys.executable, "-m", "bijlighar.controlroom.process", "headend", str(file), "1"],
+        [sys.executable, "-m", "bijlighar.controlroom.process", kind, str(file), "1"],
         capture_output=True,
         text=True,
         timeout=60,

@@ -60,6 +60,19 @@ def test_only_what_is_touched_is_sealed_anew(records: Records) -> None:
     assert flattened(older).channels["import_wh"].tolist() == [2005, 2006]
 
 
+def test_a_bucket_that_got_nothing_stays_as_it_is_and_is_not_asked_again(records: Records) -> None:
+    records.blocks.manifest.keep_places({"T1": 0, "T2": 1})
+    records.landing.land([block_load([1, 2, 3, 4])], [])
+    seal_day(records, JUNE)
+    before = {(block.bucket, block.period_s): block.block_id for block in records.blocks.day(JUNE)}
+    records.landing.land([block_load([3], slots=range(5, 7), more=3, late_s=7200)], [])
+    again = seal_day(records, JUNE)
+    assert (again.blocks_written, again.blocks_unchanged, again.readings) == (1, 2, 2 * 48)
+    after = {(block.bucket, block.period_s): block.block_id for block in records.blocks.day(JUNE)}
+    assert {key for key in before if before[key] != after[key]} == {(1, 1800)}
+    assert not records.block_source.has_news(JUNE, records.blocks.day(JUNE))
+
+
 def test_merging_segments_changes_no_block(records: Records) -> None:
     records.landing.land([block_load([1, 2])], [])
     records.landing.land([block_load([3])], [])

@@ -6,18 +6,21 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bijlighar.cim.contacts import Contact, Outcome
 from bijlighar.cim.period import civil_day
+from bijlighar.dlms.models import add_models
+from bijlighar.headend.model_files import add_models_of
 from bijlighar.mdm.measurements import Bill
 from bijlighar.mdm.validation import RULES, UnknownLimit
-from bijlighar.operations.day_evidence import LIMITS_KEY
+from bijlighar.operations.day_evidence import LIMITS_KEY, gather
 from bijlighar.operations.day_seal import seal_day
 from bijlighar.operations.day_validate import DayFindings, validate_day
 from bijlighar.records import Records
 from bijlighar.records.settings import Setting
-from operations.day_town import JUNE, block_load, events, registers, town
+from operations.day_town import JUNE, SHEETS, block_load, events, registers, town
 
 DAY = civil_day(JUNE)
 RULE = {rule.number: rule.id for rule in RULES}
@@ -121,3 +124,17 @@ def test_limits_hold_from_their_date_and_a_wrong_one_is_refused(records: Records
     records.settings.put(limits(hihg_limit_factor=0.5))
     with pytest.raises(UnknownLimit, match="hihg"):
         validate_day(records, JUNE)
+
+
+def test_what_was_agreed_with_a_make_of_the_utilitys_own_folder_is_known(records_url: str, tmp_path: Path) -> None:
+    (tmp_path / "makers").mkdir()
+    text = 'extends = ["d1-11-columns"]\nname = "plains-d1"\n'
+    (tmp_path / "makers" / "plains-d1.toml").write_text(text, encoding="utf-8")
+    sheet = SHEETS["meters.csv"].replace("0001,D1,is15959-d1,", "0001,D1,plains-d1,")
+    try:
+        add_models_of(tmp_path / "makers")
+        for opened in town(tmp_path, records_url, {**SHEETS, "meters.csv": sheet}):
+            known = gather(opened, JUNE).meters.of(np.array([1, 2], dtype=np.int32))
+            assert known["expected_unit"].tolist() == [30, 30], "watt-hours"
+    finally:
+        add_models({})

@@ -141,6 +141,7 @@ def _opened(
     from bijlighar.cim.exchange import Unavailable  # noqa: PLC0415 (help stays quick)
     from bijlighar.controlroom.instants import NotAnInstant  # noqa: PLC0415
     from bijlighar.controlroom.opening import clock_of, open_records  # noqa: PLC0415
+    from bijlighar.headend.model_files import ModelsNotUsable, add_models_of  # noqa: PLC0415
     from bijlighar.mdm.validation.limits import UnknownLimit  # noqa: PLC0415
     from bijlighar.operations.engine_day import DamagedMeanwhile  # noqa: PLC0415
     from bijlighar.operations.engine_local import WorkersDied  # noqa: PLC0415
@@ -156,6 +157,7 @@ def _opened(
         fail(f"there are no records in {settings.data_path}; name another place with --data or --config")
     began_s = time.monotonic()
     try:
+        add_models_of(settings.models_path)
         clock = clock_of(settings)
         days = _days(day, last or day, clock.now())
         with open_records(settings, clock) as records:
@@ -163,6 +165,7 @@ def _opened(
     except (BlockDamaged, SegmentDamaged, Superseded, DamagedMeanwhile) as fault:
         fail(f"{fault}; days before it are done, repeat the command for the others")
     except (
+        ModelsNotUsable,
         NotAnInstant,
         UnknownLimit,
         SparkRefused,

@@ -62,7 +62,10 @@ class DayPlan:
 
 @dataclass(kw_only=True)
 class DaySealed:
-    """What sealing did. ``strays``: rows that have no slot, such as a start between two slots."""
+    """What sealing did. ``strays``: rows that have no slot, such as a start between two slots.
+
+    Readings and corrections are those of the buckets that got a row or a meter.
+    """
 
     day: date
     blocks_written: int = 0
@@ -132,11 +135,29 @@ def seal_planned(records: DayRecords, plan: DayPlan) -> DaySealed:
     complete = {bucket for bucket, _ in awaited} <= {bucket for bucket, _ in standing}
     after = min((block.segments_generation for block in standing.values()), default=0) if complete else None
     for dealt in records.block_source.deal(plan.period, plan.bucket_of, after_generation=after):
+        quiet: list[BlockFile] = []
         for bucket in dealt.buckets:
+            mine = [block for key, block in standing.items() if key[0] == bucket]
+            if after is not None and _stays(records, bucket, mine, awaited, dealt):
+                quiet += mine
+                continue
             _seal_bucket(records, plan, bucket, awaited, standing, dealt, result)
             for key in [key for key in dealt.rows if key[0] == bucket]:
                 del dealt.rows[key]  # let go before the next pass, which is as large
+        if quiet:
+            records.blocks.manifest.confirm(quiet, dealt.generation)
+            result.blocks_unchanged += len(quiet)
     return result
+
+
+def _stays(
+    records: DayRecords, bucket: int, blocks: Sequence[BlockFile], awaited: dict[Key, list[int]], dealt: Dealt
+) -> bool:
+    """Whether a bucket got neither a row nor a meter: then it is not even read."""
+    if any(key[0] == bucket for key in dealt.rows):
+        return False
+    there = {meter_id for block in blocks for meter_id in records.blocks.meters_of(block).tolist()}
+    return all(there.issuperset(meters) for key, meters in awaited.items() if key[0] == bucket)
 
 
 def _seal_bucket(
