@@ -13,7 +13,10 @@ import pytest
 
 from bijlighar.cim.billing import DeliveryState, UsageStatement
 from bijlighar.controlroom.room import ControlRoom
+from bijlighar.operations.billing_exchange.folder_door import COLUMNS
+from bijlighar.operations.billing_exchange.intake import KINDS
 from bijlighar.operations.billing_exchange.reconciling import reconcile
+from bijlighar.operations.billing_exchange.rows import account_of, answer_of, dues_of, payment_of
 from bijlighar.operations.billing_exchange.signing import HEADER, signature
 from bijlighar.records import Records
 from controlroom.utility import NOW, sign_in
@@ -287,3 +290,53 @@ def test_master_data_come_as_iec_61968_9_too(client: Client, records: Records) -
     assert post(LOAD.replace("7000", "8000"))[0] == 409
     assert post(LOAD.replace("UsagePointConfig", "MeterConfig"))[0] == 400
     assert post(LOAD, secret="another secret of 16")[0] == 401
+
+
+class Asked(dict[str, object]):
+    """A row that notes which fields are read of it."""
+
+    def __init__(self, *values: Any) -> None:
+        super().__init__(*values)
+        self.read: set[str] = set()
+
+    def get(self, name: str, default: object = None) -> object:
+        self.read.add(name)
+        return super().get(name, default)
+
+
+def test_the_description_of_the_link_names_the_fields_that_are_read_and_written(client: Client) -> None:
+    sign_in(client, "admin")
+    described = client.get("/api/openapi.json").json()
+    taking = described["paths"]["/api/billing/messages/{kind}"]["post"]
+    assert HEADER in {each["name"] for each in taking["parameters"]}
+    full = {
+        "answers": {"key": "K", "result": "billed", "bill_reference": "B", "billed_wh": 1},
+        "dues": dues(),
+        "payments": {
+            "payment_id": "P",
+            "usage_point": "UP1",
+            "amount_paise": 1,
+            "paid_at": "2026-06-15T00:00:00Z",
+        },
+        "accounts": account(),
+    }
+    readers = {
+        "answers": answer_of,
+        "dues": dues_of,
+        "payments": payment_of,
+        "accounts": lambda row: account_of(row, {"up-lmv-1-rural"}),
+    }
+    told = {}
+    for each in taking["requestBody"]["content"]["application/json"]["schema"]["oneOf"]:
+        (kind,) = each["properties"].keys() - {"message_id"}
+        told[kind] = each["properties"][kind]["items"]
+    assert told.keys() == set(KINDS) == full.keys()
+    for kind, row in full.items():
+        asked = Asked(row)
+        readers[kind](asked)
+        read = asked.read | ({"reason"} if kind == "answers" else set())  # of those that are refused
+        assert told[kind]["properties"].keys() == read
+        assert set(told[kind]["required"]) <= row.keys()
+    out = described["webhooks"]["statements"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert set(out["properties"]["statements"]["items"]["properties"]) == set(COLUMNS)
+    assert "application/xml" in described["paths"]["/api/billing/cim"]["post"]["requestBody"]["content"]

@@ -43,6 +43,7 @@ from bijlighar.controlroom.api import (
     trial,
 )
 from bijlighar.controlroom.api.asking import AnyRequest
+from bijlighar.controlroom.api.billing_described import webhooks
 from bijlighar.controlroom.api.consumer_scope import PlacesByPoint
 from bijlighar.controlroom.built_pages import NOT_BUILT, PageFile, load_pages
 from bijlighar.controlroom.errors import exception_handlers, not_found
@@ -151,6 +152,7 @@ def build_litestar(
         openapi_config=OpenAPIConfig(
             title="bijlighar control room",
             version=bijlighar.__version__,
+            webhooks=dict(webhooks()),
             render_plugins=[JsonRenderPlugin(path="/")],
             openapi_router=Router(
                 "/api/openapi.json",

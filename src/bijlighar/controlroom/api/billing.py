@@ -12,6 +12,7 @@ from litestar.params import Body, FromPath
 
 from bijlighar.cim.billing import Delivery, DeliveryState
 from bijlighar.controlroom.api.asking import MOST_ROWS, AnyRequest, Limit, Offset, Text, room_of
+from bijlighar.controlroom.api.billing_described import GivesStatements, TakesMessages
 from bijlighar.controlroom.errors import Refusal, not_found, not_valid
 from bijlighar.controlroom.instants import NotAnInstant, iso, parse_day
 from bijlighar.controlroom.registry_index import MeterPlace
@@ -127,6 +128,7 @@ class Decide(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     opt=MACHINE,
     status_code=200,
     request_max_body_size=LARGEST_MESSAGE_OCTETS,
+    operation_class=TakesMessages,
 )
 async def take(request: Request[Any, Any, Any], kind: FromPath[str]) -> dict[str, Any]:
     """A signed message of the billing server: rows under its kind, a ``message_id``; docs/billing.md has them."""
@@ -152,7 +154,7 @@ async def take(request: Request[Any, Any, Any], kind: FromPath[str]) -> dict[str
     return receipt_of(receipt)
 
 
-@post("/billing/statements", opt=MACHINE, status_code=200)
+@post("/billing/statements", opt=MACHINE, status_code=200, operation_class=GivesStatements)
 async def fetch(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """Statements for a billing server that fetches: those that are due, to be answered under ``answers``."""
     body = await signed(request)

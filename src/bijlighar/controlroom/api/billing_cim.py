@@ -9,6 +9,7 @@ from litestar import Request, Response, post
 
 from bijlighar.controlroom.api.asking import room_of
 from bijlighar.controlroom.api.billing import LARGEST_MESSAGE_OCTETS, MACHINE, signed
+from bijlighar.controlroom.api.billing_described import TakesMasterData
 from bijlighar.operations.billing_exchange.cim_master import read_master, refusal_of, reply_of
 from bijlighar.operations.billing_exchange.intake import take_message
 from bijlighar.operations.billing_exchange.json_form import MessageRefused
@@ -17,7 +18,13 @@ from bijlighar.records.billing_in import MessageContradicts
 _XML = "application/xml"
 
 
-@post("/billing/cim", opt=MACHINE, status_code=200, request_max_body_size=LARGEST_MESSAGE_OCTETS)
+@post(
+    "/billing/cim",
+    opt=MACHINE,
+    status_code=200,
+    request_max_body_size=LARGEST_MESSAGE_OCTETS,
+    operation_class=TakesMasterData,
+)
 async def take_master_data(request: Request[Any, Any, Any]) -> Response[bytes]:
     """CustomerAccountConfig, UsagePointConfig or MasterDataLinkageConfig; the reply says OK, PARTIAL or FAILED."""
     body = await signed(request)
