@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from bijlighar.cim.channels import ProfileKind
+from bijlighar.cim.period import Period
 from bijlighar.headend.delivery import DeliverySettings
 from bijlighar.headend.dialled import DialInSettings
 from bijlighar.headend.dispatch import DispatchSettings
@@ -22,6 +23,8 @@ from bijlighar.headend.visitor import VisitSettings
 from bijlighar.operations.headend_process import ports_of
 from bijlighar.operations.registry_import import import_registry
 from bijlighar.records import Records
+from bijlighar.records.database import BUSY_S
+from bijlighar.records.files import Files
 from meterlab import registry
 from meterlab.dial_in import DialIn
 from meterlab.exchange import Exchange
@@ -36,6 +39,7 @@ NOW_S = 1_763_922_600  # 2025-11-24 00:00 in Kanpur: the midnight that has just 
 DAY_S = 86_400
 MIDNIGHTS = 35
 SEED = 7
+ALWAYS = Period(start_s=0, end_s=2**38)
 SETTINGS = HeadEndSettings(
     visits=VisitSettings(limits=TimeLimits(connect_s=10, answer_s=10, visit_s=60)),
     schedule=ScheduleSettings(
@@ -103,15 +107,16 @@ class Reader:
         self.settings = settings
         self.named = ports
         self.contacts = []
-        self.beats = 0
+        self.beats = self.most_octets = 0
+        self.was_paused = False
         self.raised = set()
 
     async def begin(self):
         """Start, or start again."""
         ports = ports_of(self.mohalla.records)
-        past = BlocksKept(ports.past, self.mohalla.meters)
+        past = ports.past if self.mohalla.with_blocks else BlocksKept(ports.past, self.mohalla.meters)
         ports = replace(ports, landing=self.mohalla.landing, past=past, **self.named)
-        self.headend = HeadEnd(ports, self.mohalla.clock, RING, self.settings, self.publish)
+        self.headend = HeadEnd(ports, self.mohalla.server_clock, RING, self.settings, self.publish)
         self.task = asyncio.create_task(self.headend.run())
         beats = self.beats
         await self.mohalla.until(lambda: self.beats > beats)
@@ -128,10 +133,18 @@ class Reader:
         elif topic == "heartbeat":
             self.beats += 1
             self.beat = payload
+            self.most_octets = max(self.most_octets, payload.queue_octets)
+            self.was_paused |= self.metric("push_paused") == 1
             self.raised |= {alarm.code for alarm in payload.alarms}
 
     def alarms(self):
         return {alarm.code: alarm.detail for alarm in self.headend.alarms}
+
+    def tells(self, code):
+        """Whether an alarm stands, for people and as a metric alike."""
+        stands = code in self.alarms()
+        assert bool(self.metric("alarm", code=code)) is stands
+        return stands
 
     def metric(self, name, **labels):
         return self.headend.metrics.registry.get_sample_value(f"bijlighar_{name}", labels) or 0
@@ -141,14 +154,31 @@ class Reader:
 
 
 class Mohalla:
-    """``async with`` it: meters answer; ``reader`` begins head-ends. ``door`` is where meters dial in."""
+    """``async with`` it: meters answer; ``reader`` begins head-ends. ``door`` is where meters dial in.
+
+    ``clock`` the meters' time; ``server`` makes the head-end's of it; ``files``, ``busy_s`` as of the records
+    ``with_blocks`` read blocks too, as the settings say
+    """
 
     def __init__(
-        self, town, folder, *, url, calls=(), now_s=NOW_S + 1_800
-    ):  # a clock may be a quarter of an hour behind
+        self,
+        town,
+        folder,
+        *,
+        url,
+        calls=(),
+        now_s=NOW_S + 1_800,  # a clock may be a quarter of an hour behind
+        server=lambda clock: clock,
+        files=Files,
+        busy_s=BUSY_S,
+        with_blocks=False,
+    ):
         self.clock = FixedClock(float(now_s))
+        self.server_clock = server(self.clock)
         self.folder = folder
         self.url = url
+        self.disk = {"files": files, "busy_s": busy_s}
+        self.with_blocks = with_blocks
         self.lab = build(town, now_s=now_s, calls=calls)
         self.exchange = Exchange(lab=self.lab, clock=self.clock)
         self.maker = PushMaker(self.lab)
@@ -157,7 +187,7 @@ class Mohalla:
 
     async def __aenter__(self):
         self.port = await self.switch_on()
-        self.records = Records(self.url, self.folder, now=self.clock.now)
+        self.records = Records(self.url, self.folder, now=self.server_clock.now, **self.disk)
         self.landing = Watched(self.records.landing)
         registry.write(self.lab.town, self.folder / "sheets", self.port)
         report = import_registry(self.records, self.folder / "sheets", RING)
@@ -215,9 +245,18 @@ class Mohalla:
         """Whether every midnight of all meters has landed."""
         return len(self.landing.rows) == (MIDNIGHTS + days) * len(self.meters)
 
+    def numbers(self):
+        """The meters' numbers in the town by those of the registry."""
+        return {meter_id: self.lab.town.meter_at(meter.host) for meter_id, meter in self.meters.items()}
+
     def held(self):
         """Midnights by meter."""
         return Counter(meter_id for meter_id, _ in list(self.landing.rows))
+
+    def kept(self, kind=ProfileKind.DAILY):
+        """Rows of the store: meter and start."""
+        meter_id, start_s = self.records.readings.held(kind, ALWAYS)
+        return set(zip(meter_id.tolist(), start_s.tolist(), strict=True))
 
     def doubled(self):
         return [key for key, count in list(self.landing.all.items()) if count > 1]

@@ -94,6 +94,7 @@ class Holding:
             self._alarms.set("leases", None)
         except Unavailable as error:
             self._alarms.set("leases", f"leases are not renewed: {error.reason}")
+        self.look_again()
         self.follow()
         self._tell_unheld()
         try:
@@ -112,7 +113,7 @@ class Holding:
             self._look_up(wanted)
 
     def look_again(self) -> None:
-        """The utility's clock was set back: the window of slots is another."""
+        """The utility's clock was set back, perhaps while somebody still told the time before: another window."""
         if self._fleet.turned_back(self._clock.now()):
             self._look_up(self._roster.held_meters())
 

@@ -105,7 +105,7 @@ class Settling:
             self._publish("contacts", landed.contacts)
         self._metrics.contacts(landed.contacts)
         if landed.stored:
-            self._answered(landed.results)
+            self._answered(landed.results, now_s)
         contacts = iter(landed.contacts)
         well: list[Ticket] = []
         for result in landed.results:
@@ -136,7 +136,7 @@ class Settling:
         """These visits are over, all done; gaps are filled at once while a meter answers well."""
         try:
             self._roster.ended_well(
-                (ticket.visit.meter_id, ticket.visit.tasks, ticket.started_s) for ticket in tickets
+                (ticket.visit.meter_id, ticket.visit.tasks, min(ticket.started_s, now_s)) for ticket in tickets
             )
             self._ask_for_older(tickets, now_s)
         except Exception:  # noqa: BLE001 (as above)
@@ -201,14 +201,17 @@ class Settling:
         open_tasks = {TASKS[order.kind] for order in ticket.orders if not complete[order.profile]}
         return frozenset(done - open_tasks) & ticket.visit.tasks
 
-    def _answered(self, results: Iterable[ParcelResult]) -> None:
-        """What a meter was asked for and did not give it does not have, unless a row could not be read."""
+    def _answered(self, results: Iterable[ParcelResult], now_s: float) -> None:
+        """What a meter was asked for and did not give it does not have, unless a row could not be read.
+
+        Nor does it say anything when our clock was set back since: it was asked by one that was ahead.
+        """
         try:
             self._fleet.answered(
                 (result.parcel.meter_id, read.order.kind, read.asked, read.received_s)
                 for result in results
                 for read in result.parcel.reads
-                if read.order.profile not in result.faults
+                if read.order.profile not in result.faults and read.received_s <= now_s
             )
         except Exception:  # noqa: BLE001 (as above: what is not noted is asked for again)
             _log.error("answers not noted", trace=format_exc())
