@@ -13,16 +13,19 @@ import pytest
 
 from bijlighar.cim.billing import DeliveryState
 from bijlighar.cim.period import civil_day
+from bijlighar.dlms.profile import Scaler
 from bijlighar.mdm.validation import RULES
 from bijlighar.operations.billing_exchange.delivering import deliver_due
 from bijlighar.operations.billing_exchange.reconciling import reconcile
 from bijlighar.operations.billing_exchange.rounds import billing_round
+from bijlighar.operations.billing_exchange.statements import EXCEPTIONS
 from bijlighar.operations.billing_period import determine_period
 from bijlighar.operations.day_round import ESTIMATE_AFTER_S, VALIDATE_AFTER_S, work_round
 from bijlighar.records import Records
 from bijlighar.records.exceptions import Choice
 from operations.billing_town import USED, BillingServer, after, billing_town
 from operations.day_town import JUNE, block_load, events, registers, town
+from operations.test_every_rule import layout, plate
 
 DAY = civil_day(JUNE)
 NUMBER = {rule.id: rule.number for rule in RULES}
@@ -103,6 +106,23 @@ def test_a_meter_that_changed_its_block_length_at_noon_is_counted_whole(records:
     work_round(records, float(DAY.end_s + VALIDATE_AFTER_S))
     wh, _, missing = billed(records)["U1"]
     assert (wh, missing) == (sum(1000 + slot for slot in range(24)) + 48 * 600, 0)
+
+
+def test_readings_in_another_unit_are_told_and_never_billed(records_url: str, tmp_path: Path) -> None:
+    for records in billing_town(tmp_path, records_url):
+        plate(records)
+        layout(records, scaler=Scaler(exponent=1, unit=31))  # volt-amperes for watt-hours
+        work_round(records, float(after(0)))
+        assert NUMBER["unit"] in queue(records, 1)
+        server = BillingServer()
+        billing_round(records, server, now_s=after(0))
+        told = {
+            each.statement.usage_point: (each.state, each.reason)
+            for each in records.deliveries.of_period(JUNE, JUNE)
+        }
+        assert told.pop("U1") == (DeliveryState.HELD, EXCEPTIONS)
+        assert {state for state, _ in told.values()} == {DeliveryState.ACKNOWLEDGED}
+        assert not any(key.startswith("U1/") for key in server.received)
 
 
 @pytest.mark.parametrize("when", ["taken", "answered"])
