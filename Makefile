@@ -47,13 +47,14 @@ test-interop: ## our head-end and our meters against external DLMS peers, each i
 	@$(SETUP) develop interop
 	@$(BIN)/pytest -m interop tests/interop $(ARGS)
 
-nightly: ## what takes too long for every day: new generated examples, 10 minutes of fuzzing, hundreds of kills, simulated storms and a month
+nightly: ## what takes too long for every day: new generated examples, 10 minutes of fuzzing, hundreds of kills, a whole mohalla, simulated storms and a month
 	@$(SETUP) develop fuzz
 	@status=0; \
 	HYPOTHESIS_PROFILE=night $(BIN)/pytest -n 2 --dist worksteal -m "not ($(LEFT_OUT))" $(ARGS) || status=1; \
 	FUZZ_SECONDS=600 $(BIN)/pytest -n 2 tests/fuzz -m fuzz $(ARGS) || status=1; \
 	KILL_ROUNDS=200 $(BIN)/pytest --timeout 3600 tests/records/test_killed.py $(ARGS) || status=1; \
 	KILL_ROUNDS=20 $(BIN)/pytest --timeout 3600 tests/headend/test_killed.py $(ARGS) || status=1; \
+	MOHALLA_HOMES=2000 $(BIN)/pytest tests/headend/test_mohalla_faults.py $(ARGS) || status=1; \
 	SIMULATION_ROUNDS=20 $(BIN)/pytest -n 2 --timeout 3600 tests/simulation $(ARGS) || status=1; \
 	PYTHONPATH=src $(BIN)/python -m tests.simulation --seed $${SEED:-1} --meters 1000 --days 30 --headends 2 || status=1; \
 	exit $$status
