@@ -361,3 +361,19 @@ def test_transformers_and_digits_come_out_as_they_went_in(records: Records, shee
     records.registry.export_folder(tmp_path / "out")
     again = records.registry.import_folder(tmp_path / "out" / "meters.csv")
     assert (again.added, again.changed, again.unchanged) == (0, 0, 12)
+
+
+def test_what_is_remembered_is_that_of_the_version_that_stands(trial: Records, tmp_path: Path) -> None:
+    with trial.registry.remembered():
+        before = trial.registry.meters(), trial.registry.usage_points(), trial.registry.installations()
+        trial.registry.meters().clear()
+        assert (trial.registry.meters(), trial.registry.usage_points(), trial.registry.installations()) == before
+        trial.registry.remove_meter("BJ0001", 2_000_000_000)
+        assert len(trial.registry.meters()) == len(before[0]) - 1
+        assert [each.removed_s for each in trial.registry.installations(meter_id=1)] == [2_000_000_000]
+        (tmp_path / "point").mkdir()
+        sheet = "code,kind,name,transformer\nU2,consumer,Someone else,T1\n"
+        (tmp_path / "point" / "usage_points.csv").write_text(sheet, encoding="utf-8")
+        assert not trial.registry.import_folder(tmp_path / "point").errors
+        assert {each.name for each in trial.registry.usage_points() if each.code == "U2"} == {"Someone else"}
+    assert trial.registry.meters() == [each for each in before[0] if each.serial != "BJ0001"]

@@ -59,6 +59,11 @@ def work_round(
 
     Raises as ``tend_days``, ``estimate_day`` and ``validate_day``.
     """
+    with records.registry.remembered():
+        return _round(records, now_s, zone, going_on)
+
+
+def _round(records: Records, now_s: float, zone: ZoneInfo, going_on: Callable[[], bool]) -> Round:
     result = Round(kept=tend_days(records, now_s, zone), estimated=[], validated=[])
     today = civil_date(int(now_s), zone)
     for ago in range(1, BACKFILL_DAYS + 1):
