@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ CHROMIUM = "/usr/bin/chromium"
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 SHOWN_WITHIN_MS = 15_000
 """Two cores may be shared with other tests."""
+LOOK_MS = 50
 expect.set_options(timeout=SHOWN_WITHIN_MS)
 
 
@@ -112,6 +113,15 @@ def operator(page: Page, room: MockControlRoom) -> Page:
     """A page with an operator signed in, nothing opened yet."""
     room.session = "operator"
     return page
+
+
+def until(page: Page, holds: Callable[[], bool]) -> None:
+    """Return when something on this side of the page holds; the page goes on meanwhile."""
+    for _ in range(SHOWN_WITHIN_MS // LOOK_MS):
+        if holds():
+            return
+        page.wait_for_timeout(LOOK_MS)
+    raise AssertionError("what was waited for has not come")
 
 
 def sign_in(page: Page, name: str = "operator", password: str = PASSWORD) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.conftest import Complaints
+from browser.conftest import Complaints, until
 from browser.mock_api import MockControlRoom
 
 pytestmark = pytest.mark.browser
@@ -125,8 +125,7 @@ def test_three_lakh_rows_scroll_to_the_end_with_few_of_them_on_the_page(
     assert operator.locator("table").get_attribute("aria-rowcount") == "300001"
     # Only the meters in sight are followed live, together.
     operator.wait_for_function("document.querySelector('[data-live=live]') !== null")
-    while not any(299_990 in window for window in room.windows):
-        operator.wait_for_timeout(100)
+    until(operator, lambda: any(299_990 in window for window in room.windows))
     assert max(len(window) for window in room.windows) < 80
     assert max(len(topics) for topics in room.subscriptions) < 4
 
@@ -237,10 +236,10 @@ def test_a_lost_frame_is_asked_for_anew(operator: Page, room: MockControlRoom) -
     operator.goto("/trial")
     expect(operator.locator("[data-live]")).to_have_text("live")
     expect(operator.locator(".banner")).to_be_visible()
-    operator.wait_for_timeout(500)
+    until(operator, lambda: {"status", "trial"} <= {*room.subscriptions[-1]})
     before = len(room.subscriptions)
     room.lose_a_frame = True
-    operator.wait_for_timeout(2_500)
+    until(operator, lambda: len(room.subscriptions) > before)
     assert len(room.subscriptions) == before + 1
     assert room.subscriptions[-1] == room.subscriptions[-2]
 

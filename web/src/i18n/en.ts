@@ -58,6 +58,7 @@ export const en = {
   'clock.part.morning': 'morning',
   'clock.part.afternoon': 'afternoon',
   'clock.part.evening': 'evening',
+  'clock.town': 'demo “{town}”',
   'clock.speed': '×{speed}',
   'clock.speedLabel': 'The town’s clock runs {speed} times as fast as a wall clock',
   'clock.stopped': 'stopped',
@@ -139,6 +140,7 @@ export const en = {
   'common.hideTable': 'Hide the table',
   'common.print': 'Print',
   'common.csv': 'Download CSV',
+  'common.sentences': '{first}. {second}',
   'common.showing': '{shown} of {total}',
 
   'error.title': 'This could not be loaded',

@@ -57,6 +57,7 @@ export const hi: Dictionary = {
   'clock.part.morning': 'सुबह',
   'clock.part.afternoon': 'दोपहर',
   'clock.part.evening': 'शाम',
+  'clock.town': 'प्रदर्शन “{town}”',
   'clock.speed': '×{speed}',
   'clock.speedLabel': 'नगर की घड़ी दीवार घड़ी से {speed} गुना तेज़ चल रही है',
   'clock.stopped': 'रुकी है',
@@ -138,6 +139,7 @@ export const hi: Dictionary = {
   'common.hideTable': 'तालिका छिपाएँ',
   'common.print': 'छापें',
   'common.csv': 'CSV डाउनलोड करें',
+  'common.sentences': '{first}। {second}',
   'common.showing': '{total} में से {shown}',
 
   'error.title': 'यह लोड नहीं हो सका',

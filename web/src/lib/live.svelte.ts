@@ -12,6 +12,17 @@ function address(): string {
   return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/live`;
 }
 
+/**
+ * Of fewer contacts no share is told: failures are known at once, and a success after the visit, so that the first
+ * figure of a day or of a start would say 0 %.
+ */
+const LEAST_CONTACTS = 20;
+
+/** Share of today's contacts that succeeded; null while there are too few. */
+export function successToday(status: Status | null): number | null {
+  return status === null || status.contacts_today < LEAST_CONTACTS ? null : status.success_rate_today;
+}
+
 class Live {
   state = $state<HubState>('connecting');
   status = $state.raw<Status | null>(null);

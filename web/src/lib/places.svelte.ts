@@ -11,7 +11,7 @@ class Places {
   #names = $state.raw(new Map<string, { name: string; name_hi: string }>());
   #asked = false;
 
-  /** A division's or transformer's name in the language of the page; its code until the names are there. */
+  /** Name of a division (known by code or name) or a transformer in the page's language; until then what was told. */
   nameOf(what: string, code: string): string {
     void this.#ask();
     const named = this.#names.get(`${what} ${code}`);
@@ -28,6 +28,7 @@ class Places {
       const told = await get<Registry>('/api/registry');
       this.#names = new Map([
         ...told.divisions.map((each): [string, typeof each] => [`division ${each.code}`, each]),
+        ...told.divisions.map((each): [string, typeof each] => [`division ${each.name}`, each]),
         ...told.transformers.map((each): [string, typeof each] => [`transformer ${each.code}`, each]),
       ]);
     } catch {

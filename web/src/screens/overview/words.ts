@@ -16,6 +16,7 @@ export const en = {
   levelsNow: '{kept} of {all} bars kept',
   levelsNote: '{day}; bars still to come: {count}',
   levelsNone: 'no day is judged yet',
+  levelsAhead: 'no bar is due yet',
   exceptions: 'Readings that validation doubts: what was found, what it means, what to do, and the decision.',
   exceptionsNow: '{count} open',
   exceptionsNote: 'failures, which hold bills back: {failures}',
@@ -26,7 +27,7 @@ export const en = {
   demo: 'This is a demo',
   demoTown: 'The town “{town}” is made up: {meters} virtual meters, read over the real protocol.',
   demoClock:
-    'Its clock runs as many times as fast as a wall clock as the bar tells (×), and slower while reading falls behind. Every meter brings 35 days of history; a day is sealed and judged when it is over.',
+    'Its clock runs as many times as fast as a wall clock as the bar tells (×), and slower while reading falls behind. Every meter brings days of history; a day is sealed and judged when it is over.',
   demoRoles: 'Each role sees what is its own; the sign-in page of the demo names them all.',
   demoConsumer: 'The consumer’s own pages, for a phone, are seen by signing in as {name}.',
   demoFaults: 'Faults can be shown: {command}',
@@ -49,6 +50,7 @@ export const hi: { readonly [K in keyof typeof en]: string } = {
   levelsNow: '{all} में से {kept} मानक पूरे',
   levelsNote: '{day}; अभी बाक़ी मानक: {count}',
   levelsNone: 'अभी किसी दिन का आकलन नहीं हुआ',
+  levelsAhead: 'अभी कोई मानक देय नहीं',
   exceptions: 'जिन रीडिंगों पर सत्यापन को संदेह है: क्या मिला, क्या अर्थ है, क्या करें, और निर्णय।',
   exceptionsNow: '{count} खुले',
   exceptionsNote: 'विफलताएँ, जिनसे बिल रुकते हैं: {failures}',
@@ -59,7 +61,7 @@ export const hi: { readonly [K in keyof typeof en]: string } = {
   demo: 'यह एक प्रदर्शन है',
   demoTown: 'नगर “{town}” काल्पनिक है: {meters} आभासी मीटर, जो असली प्रोटोकॉल से पढ़े जाते हैं।',
   demoClock:
-    'इसकी घड़ी दीवार घड़ी से उतने गुना तेज़ चलती है जितना पट्टी में (×) लिखा है, और पढ़ाई पिछड़ने पर धीमी। हर मीटर के पास 35 दिन का इतिहास है; दिन पूरा होने पर सील होकर परखा जाता है।',
+    'इसकी घड़ी दीवार घड़ी से उतने गुना तेज़ चलती है जितना पट्टी में (×) लिखा है, और पढ़ाई पिछड़ने पर धीमी। हर मीटर के पास पिछले दिनों का इतिहास है; दिन पूरा होने पर सील होकर परखा जाता है।',
   demoRoles: 'हर भूमिका अपना काम देखती है; प्रदर्शन का साइन इन पृष्ठ सभी के नाम बताता है।',
   demoConsumer: 'उपभोक्ता के अपने पन्ने, फ़ोन के लिए, {name} नाम से साइन इन करने पर दिखते हैं।',
   demoFaults: 'ख़राबियाँ दिखाई जा सकती हैं: {command}',
