@@ -35,7 +35,7 @@ def test_figures_are_grouped_as_in_india_and_say_what_stands_behind_them(
     figures = operator.get_by_role("region", name="Figures")
     expect(figures).to_contain_text("2,34,060")
     expect(figures).to_contain_text("1.67% of it estimated")
-    expect(figures).to_contain_text("1,720 of 2,600 transformers told")
+    expect(figures).to_contain_text("transformers told: 1,720 of 2,600")
     expect(figures).to_contain_text("Voltage outside 216.2–243.8 V")
     expect(figures).to_contain_text("194.3 to 253.1 V")
     expect(figures).to_contain_text("2,31,456 acknowledged")
