@@ -65,7 +65,7 @@ def _meter(town: Town, meter_id: int, verdict: str) -> dict[str, Any]:
             {
                 "code": "drifting-clock",
                 "meter_id": meter_id,
-                "detail_en": f"The clock of {name} ({serial}) drifts +41.2 s a day; it was set 3 times.",
+                "detail_en": f"The clock of {name} ({serial}) drifts +41.2 s a day; times set: 3.",
                 "detail_hi": f"{name} ({serial}) की घड़ी प्रतिदिन +41.2 सेकंड खिसकती है; उसे 3 बार मिलाया गया।",
             }
         )

@@ -43,7 +43,7 @@ _SENTENCES: dict[FindingCode, tuple[str, str]] = {
         "{group} {start} से {end} तक मौन रहा: एक साथ {meters} मीटर, इसलिए दोष टावर का है, मीटरों का नहीं।",
     ),
     FindingCode.DRIFTING_CLOCK: (
-        "The clock of {name} ({serial}) drifts {drift:+.1f} s a day; it was set {jumps} times.",
+        "The clock of {name} ({serial}) drifts {drift:+.1f} s a day; times set: {jumps}.",
         "{name} ({serial}) की घड़ी प्रतिदिन {drift:+.1f} सेकंड खिसकती है; उसे {jumps} बार मिलाया गया।",
     ),
     FindingCode.WRONG_CLOCK: (
