@@ -200,7 +200,15 @@ class Simulation:
 
     def _next_day(self) -> None:
         self.lab.prepare(self.now())
+        if not self.disk.away:
+            self._tidy()
         self.world.call_later(DAY_S, self._next_day)
+
+    def _tidy(self) -> None:
+        """What the worker does beside the head-ends: thousands of small segments a day become a few."""
+        with Records(None, self.folder, now=self.now, wall=self.now) as records:
+            merged = records.compaction.tend()
+        self.tell(f"{merged} segments are merged")
 
     def _last_look(self) -> None:
         nows_s = [START_S]

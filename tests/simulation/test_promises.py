@@ -34,6 +34,15 @@ def test_nothing_is_lost_doubled_or_repeated_in_a_storm(seed, headends):
     assert set(found.outcomes) - {"ok"}
 
 
+def test_segments_that_are_merged_while_head_ends_land_and_die_keep_every_promise():
+    weather = Weather(kills_a_day=20.0, power_cuts=0.3, at_a_step=0.5)
+    found = simulate(Plan(seed=4, meters=2, days=1.4, weather=weather, calm_s=CALM_S))
+    assert found.violations == ()
+    assert any(
+        line.endswith(" segments are merged") and " 0 segments" not in line for _, line in found.trace.newest
+    )
+
+
 @dataclass(frozen=True)
 class Defect:
     """What is broken, in which weather, and the promise that then does not hold."""

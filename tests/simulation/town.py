@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,6 +68,7 @@ def ground(meters: int) -> Ground:
         assert not report.errors, report.errors
         indices = {meter.meter_id: lab.town.meter_at(meter.host) for meter in records.registry.meters()}
     shutil.rmtree(sheets)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Ground(folder=folder, consumers=consumers, indices=indices, groups=groups)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -146,7 +146,7 @@ class Watch:
         if topic == "readings":
             assert isinstance(payload, ReadingBatch)
             self._trace(self._now(), f"{process} landed {payload.kind} {len(payload)} {_sum(payload)}")
-            self.landed.append(payload)
+            self.landed.append(replace(payload, channels={}))  # a month's values are a gigabyte
         elif topic == "contacts":
             for contact in payload:
                 self.outcomes[contact.outcome.value] += 1
