@@ -46,3 +46,9 @@ export function lineName(what: string, name: string): string {
   const above = /^above (\d+) kWh$/.exec(name);
   return above ? own.t('slab.above', { from: above[1] ?? '' }) : name;
 }
+
+/** Why a row was refused; faults of one field name it as the message does. */
+export function whyText(reason: string): string {
+  const [, field, fault] = /^(\w+)-(missing|wrong|out-of-range|is-no-\w+|has-no-offset)$/.exec(reason) ?? [];
+  return field && fault ? own.filled('field', fault, { field }) : own.word('why', reason);
+}
