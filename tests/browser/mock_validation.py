@@ -308,6 +308,16 @@ def point(code: str) -> dict[str, Any]:
         "name": "Flat 102",
         "address": "Sweet Home Apartment, Bijlighar Parade, Kanpur",
         "sanctioned_load_w": 3_000,
+        "account": {
+            "valid_from": "2026-04-01",
+            "as_of": None,
+            "account": "7700-000102",
+            "name": "Asha Verma",
+            "tariff": "up-lmv-1",
+            "sanctioned_load_w": 4_000,
+            "status": "active",
+        },
+        "account_changes": [],
         "meters": [
             {
                 "meter_id": 3,

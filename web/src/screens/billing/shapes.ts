@@ -80,11 +80,23 @@ export interface Statement {
   amount_paise: number | null;
 }
 
+/** Master data of the billing server; null where it told nothing of it. */
+export interface Account {
+  valid_from: string;
+  account: string | null;
+  name: string | null;
+  tariff: string | null;
+  sanctioned_load_w: number | null;
+  status: string | null;
+}
+
 export interface Point {
   usage_point: string;
   name: string;
   address: string;
   sanctioned_load_w: number;
+  /** As it holds today; null where the billing server told nothing. */
+  account: Account | null;
   meters: { meter_id: number; serial: string; installed_at: string | null; removed_at: string | null }[];
   statements: Statement[];
 }
