@@ -4,6 +4,7 @@ Every meter is read for its midnights: 35 rows at first, one with every day that
 """
 
 import asyncio
+import threading
 from collections import Counter
 from dataclasses import replace
 
@@ -60,21 +61,28 @@ SETTINGS = HeadEndSettings(
 
 
 class Watched:
-    """The landing; ``rows`` counts durable midnights, ``all`` all rows. ``before`` may raise Unavailable."""
+    """The landing; ``rows`` counts durable midnights, ``all`` all rows. ``before`` may raise Unavailable.
+
+    Head-ends land on threads of their own: both counts are put in place whole, and never change once they stand.
+    """
 
     def __init__(self, landing):
         self._landing = landing
+        self._guard = threading.Lock()
         self.rows, self.all = Counter(), Counter()
         self.before = lambda: None
 
     def land(self, readings, contacts, windows=()):
         self.before()
         self._landing.land(readings, contacts, windows)
-        for batch in readings:
-            for meter_id, start_s in zip(batch.meter_id.tolist(), batch.start_s.tolist(), strict=True):
-                self.all[batch.kind, meter_id, start_s] += 1
+        with self._guard:
+            rows, every = self.rows.copy(), self.all.copy()
+            for batch in readings:
+                landed = list(zip(batch.meter_id.tolist(), batch.start_s.tolist(), strict=True))
+                every.update((batch.kind, *row) for row in landed)
                 if batch.kind is ProfileKind.DAILY:
-                    self.rows[meter_id, start_s] += 1
+                    rows.update(landed)
+            self.rows, self.all = rows, every
 
     def quarantine(self, readings, reasons):
         self.before()
@@ -251,7 +259,7 @@ class Mohalla:
 
     def held(self):
         """Midnights by meter."""
-        return Counter(meter_id for meter_id, _ in list(self.landing.rows))
+        return Counter(meter_id for meter_id, _ in self.landing.rows)
 
     def kept(self, kind=ProfileKind.DAILY):
         """Rows of the store: meter and start."""
@@ -259,7 +267,7 @@ class Mohalla:
         return set(zip(meter_id.tolist(), start_s.tolist(), strict=True))
 
     def doubled(self):
-        return [key for key, count in list(self.landing.all.items()) if count > 1]
+        return [key for key, count in self.landing.all.items() if count > 1]
 
 
 def listening(settings=SETTINGS, **limits):

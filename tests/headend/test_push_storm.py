@@ -36,10 +36,7 @@ EVENT = ProfileKind.EVENT
 def landed(town, kind):
     """Rows of a kind by meter."""
     return Counter(
-        meter_id
-        for (one, meter_id, _), count in list(town.landing.all.items())
-        for _ in range(count)
-        if one is kind
+        meter_id for (one, meter_id, _), count in town.landing.all.items() for _ in range(count) if one is kind
     )
 
 
