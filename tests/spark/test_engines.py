@@ -56,11 +56,11 @@ def _commands(spark: Cluster, folder: Path, steps: Sequence[str]) -> list[str]:
     options = ["--engine", "spark", "--master", spark.master, "--spark", "spark.executor.memory=512m"]
     code = (
         "import sys\n"
-        "from bijlighar.controlroom import server\n"
+        "from bijlighar.controlroom import opening\n"
         "from bijlighar.controlroom.cli import app\n"
         "class Then:\n"
         f"    def now(self): return {NOW_S}\n"
-        "server.clock_of = lambda settings: Then()\n"
+        "opening.clock_of = lambda settings: Then()\n"
         f"for step in {list(steps)!r}:\n"
         f"    app(['day', step, *{[*days, *options, '--data', str(folder)]!r}], standalone_mode=False)\n"
     )
