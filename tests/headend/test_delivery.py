@@ -77,9 +77,10 @@ def test_what_comes_together_is_landed_together(bench):
 
 
 def test_an_urgent_parcel_does_not_wait(bench):
-    one = bench(most_wait_s=60.0)
+    one = bench(most_wait_s=3_600.0)
     one.put(1, urgent=True)
     one.until(lambda: one.landed)
+    assert one.landed[0].stored
 
 
 def test_a_database_that_is_locked_keeps_everything_and_is_tried_again(bench):
